@@ -1,0 +1,69 @@
+# make lab    open the course in JupyterLab
+# make run    execute every chapter without a browser; pages and results under build/
+# make test   check helpers, data and notebooks
+# Each builds .venv by itself when it is missing. Another Python: make lab PYTHON=/path/to/python3.12
+
+SHELL := /bin/sh
+VENV  := .venv
+PY    := $(VENV)/bin/python
+# The versions the course was last tested with; CONSTRAINTS= takes the newest instead.
+CONSTRAINTS ?= requirements.txt
+PIP   := $(PY) -m pip --disable-pip-version-check
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitise.cfg
+
+export COURSE_PROGRESS ?= 1
+
+.PHONY: lab run test test-portable lint notebooks catalogue constraints clean help
+
+help:
+	@sed -n '1,4s/^# //p' Makefile
+
+# --editable, so that an instructor's change in helpers/ counts at once.
+$(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
+	@found=; seen=; \
+	for p in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python); do \
+	  v=$$("$$p" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+	  case $$v in 3.11|3.12|3.13) found=$$p; break;; *) seen="$$seen $$p is $$v;";; esac; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "The course needs Python 3.11, 3.12 or 3.13, but$${seen:- found no Python that runs;} install one of them, or name yours: make PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi; \
+	if ! $(PIP) --version >/dev/null 2>&1; then \
+	  echo "Setting up $(VENV) with $$found ($$v): a few minutes, once."; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@$(PIP) install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[lab,dev]'
+	@touch $@
+
+lab: $(VENV)/.ready
+	$(PY) -m jupyter lab notebooks/00_start_here.ipynb
+
+run: $(VENV)/.ready
+	$(PY) -m helpers.run
+
+test: $(VENV)/.ready lint
+	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m pytest $(NBVAL) tests notebooks
+
+# The committed outputs must hold on a processor with other rounding, too.
+test-portable: $(VENV)/.ready
+	COURSE_PROFILE=sample COURSE_PROGRESS=0 TF_ENABLE_ONEDNN_OPTS=0 $(PY) -m pytest $(NBVAL) notebooks
+
+lint: $(VENV)/.ready
+	@$(PY) -m ruff check --quiet .
+	@$(PY) data/recipes/catalogue.py --check
+
+# For authors: execute the notebooks in place, refresh the catalogue, refresh the pins.
+notebooks: $(VENV)/.ready
+	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m helpers.run --in-place
+
+catalogue: $(VENV)/.ready
+	$(PY) data/recipes/catalogue.py --write
+
+constraints:
+	$(MAKE) CONSTRAINTS= VENV=build/newest build/newest/.ready
+	@( echo "# The exact versions CI ran with: a pip constraints file, made by 'make constraints'."; \
+	   build/newest/bin/python -m pip freeze --exclude-editable ) > requirements.txt
+
+clean:
+	rm -rf $(VENV) build

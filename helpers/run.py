@@ -1,0 +1,125 @@
+"""Execute the chapters in fresh kernels, without a browser.
+
+    python -m helpers.run                 every chapter: a page each under build/, and a table
+    python -m helpers.run 01              only those whose name starts so
+    python -m helpers.run --in-place      for authors: keep the outputs in the notebooks
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+# Editors add these; they change with each opening and say nothing.
+KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter"}
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    with tqdm(total=cells, desc=path.stem, unit="cell", disable=None) as bar:
+        NotebookClient(
+            notebook,
+            timeout=1800,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_executed=lambda **_: bar.update(),
+            store_widget_state=False,
+        ).execute()
+    return tidy(notebook)
+
+
+def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what differs from run to run: times, editor settings, widget state."""
+    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k in KEEP_NOTEBOOK}
+    if "language_info" in notebook.metadata:
+        notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEEP_CELL}
+    return nbformat.from_dict(notebook)
+
+
+def table(results: list[dict]) -> str:
+    """The results of all chapters, a line for each method."""
+    header = ("chapter", "labels", "method", "accuracy", "parameters", "seconds")
+    rows = [
+        (
+            row["chapter"],
+            f"{row['labels']} a class",
+            row["method"],
+            f"{row['accuracy']:.1f} % ± {row['spread']:.1f}",
+            f"{row['parameters']:,}",
+            f"{row['seconds']:.2f}",
+        )
+        for row in results
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
+    head = "  ".join(f"{cell:<{w}}" for cell, w in zip(header, widths, strict=True))
+    return "\n".join([head, "-" * len(head), *lines])
+
+
+def run(paths: list[Path], build: Path, in_place: bool) -> bool:
+    """Execute the notebooks; write pages, timings and results. True if all went through."""
+    build.mkdir(parents=True, exist_ok=True)
+    failed, timings = [], {}
+    with tempfile.TemporaryDirectory() as scratch:
+        noted = Path(scratch, "results.jsonl")
+        os.environ["COURSE_RESULTS"] = str(noted)
+        for path in paths:
+            start = time.perf_counter()
+            try:
+                notebook = execute(path)
+            except CellExecutionError as error:
+                failed.append(path.name)
+                print(f"{path.name} stopped:\n{error}", file=sys.stderr)
+                continue
+            timings[path.stem] = round(time.perf_counter() - start, 1)
+            page, _ = HTMLExporter().from_notebook_node(notebook)
+            (build / f"{path.stem}.html").write_text(page, encoding="utf8")
+            if in_place:
+                nbformat.write(notebook, path)
+        lines = noted.read_text(encoding="utf8").splitlines() if noted.exists() else []
+    results = [json.loads(line) for line in lines]
+    (build / "results.json").write_text(
+        json.dumps({"results": results, "seconds": timings}, indent=1), encoding="utf8"
+    )
+    if results:
+        print(table(results))
+    print(" | ".join(f"{name}: {seconds} s" for name, seconds in timings.items()))
+    print(f"Pages and results.json are in {build}.")
+    if failed:
+        print(f"Not run to the end: {', '.join(failed)}.", file=sys.stderr)
+    return not failed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Execute the chapters without a browser.")
+    parser.add_argument("chapter", nargs="*", help="how the names start, for example 01")
+    parser.add_argument("--in-place", action="store_true", help="keep the outputs (for authors)")
+    chosen = parser.parse_args()
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if chosen.chapter:
+        paths = [path for path in paths if path.name.startswith(tuple(chosen.chapter))]
+        if not paths:
+            sys.exit(f"No notebook starts with {' or '.join(chosen.chapter)}: see notebooks/.")
+    sys.exit(not run(paths, ROOT / "build", chosen.in_place))
+
+
+if __name__ == "__main__":
+    main()
