@@ -149,18 +149,21 @@ def bars(values: dict[str, float], *, y_label: str, alt: str) -> None:
     show(figure, alt)
 
 
-def regions(beliefs: dict[str, np.ndarray], points, *, alt: str) -> None:
+def regions(beliefs: dict[str, np.ndarray], points, *, world, alt: str) -> None:
     """Maps of the plane from -1 to 1, one a model, with the labelled points of two classes.
 
     Args:
         beliefs: probability of class 1 on a grid (height, width), top row first.
-        points: `Part` of places (n, 2) and labels 0 or 1.
+        points: `Part` of places (n, 2) and labels 0 or 1, drawn large.
+        world: another one, drawn small: what there is to be learned.
         alt: what the figure shows.
     """
     figure, axes = plt.subplots(1, len(beliefs), figsize=(3.6 * len(beliefs), 3.7), squeeze=False)
     for axis, (name, grid) in zip(axes[0], beliefs.items(), strict=True):
         axis.imshow(grid, extent=(-1, 1, -1, 1), cmap=REGIONS, vmin=0, vmax=1)
         for label in (0, 1):
+            truth = world.x[world.y == label].T
+            axis.scatter(*truth, color=COLOURS[label], marker=MARKERS[label], s=1.5, alpha=0.5)
             axis.scatter(
                 *points.x[points.y == label].T,
                 color=COLOURS[label],
@@ -171,4 +174,98 @@ def regions(beliefs: dict[str, np.ndarray], points, *, alt: str) -> None:
         axis.set_title(name)
         axis.set_axis_off()
     figure.tight_layout()
+    show(figure, alt)
+
+
+def histogram(
+    groups: dict[str, Sequence[float]], *, x_label: str, y_label: str, alt: str
+) -> None:
+    """How often each value comes, one outline a group, over common bins."""
+    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=20)
+    figure, axis = plt.subplots(figsize=(6, 2.8))
+    for i, (name, values) in enumerate(groups.items()):
+        counts, _ = np.histogram(values, edges)
+        axis.stairs(
+            counts,
+            edges,
+            color=COLOURS[i],
+            linestyle=LINES[i],
+            linewidth=2,
+            label=name,
+            fill=i == 0,
+            alpha=0.5 if i == 0 else 1,
+        )
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    show(figure, alt)
+
+
+def word_map(groups: dict[str, Sequence[str]], vectors, *, alt: str) -> None:
+    """Words as points, by the two directions in which their vectors differ most.
+
+    Args:
+        groups: words by the name of their group, which decides colour and marker.
+        vectors: `KeyedVectors` that have all these words.
+        alt: what the figure shows.
+    """
+    words = [word for group in groups.values() for word in group]
+    rows = np.stack([vectors.get_vector(word, norm=True) for word in words])
+    rows = rows - rows.mean(axis=0)
+    directions = np.linalg.svd(rows, full_matrices=False)[2][:2]
+    # A direction may come with either sign: fix it, so that the map is always the same way up.
+    directions *= np.sign(directions[np.arange(2), np.abs(directions).argmax(axis=1)])[:, None]
+    places = dict(zip(words, rows @ directions.T, strict=True))
+    figure, axis = plt.subplots(figsize=(7, 4.6))
+    for i, (name, group) in enumerate(groups.items()):
+        points = np.stack([places[word] for word in group])
+        axis.scatter(*points.T, color=COLOURS[i], marker=MARKERS[i], s=30, label=name)
+        for word, point in zip(group, points, strict=True):
+            axis.annotate(
+                word, point, xytext=(5, 3), textcoords="offset points", fontsize=9, color=COLOURS[i]
+            )
+    axis.set(xticks=[], yticks=[])
+    axis.margins(x=0.12)
+    axis.legend(frameon=False, fontsize=8, loc="best")
+    show(figure, alt)
+
+
+def pushes(
+    sentences: Sequence[Sequence[str]],
+    weights: Sequence[np.ndarray],
+    titles: Sequence[str],
+    *,
+    alt: str,
+    width: int = 78,
+) -> None:
+    """Sentences whose words are shaded by how far each pushes towards one of two classes.
+
+    Args:
+        sentences: words of each sentence.
+        weights: a number for each word: above 0 for class 1 (orange), below 0 for class 0 (blue).
+        titles: one for each sentence.
+        alt: what the figure shows.
+        width: characters a line.
+    """
+    boxes, heads, line = [], [], 0.0
+    for words, numbers, title in zip(sentences, weights, titles, strict=True):
+        heads.append((line, title))
+        line, column = line + 1, 0
+        most = np.abs(numbers).max() or 1
+        for word, number in zip(words, numbers, strict=True):
+            if column + len(word) > width:
+                line, column = line + 1, 0
+            boxes.append((column, line, word, number / most))
+            column += len(word) + 1
+        line += 1.6
+    figure, axis = plt.subplots(figsize=(0.105 * width, 0.27 * line))
+    for place, title in heads:
+        axis.text(0, place, title, fontsize=9, color="0.35", va="center")
+    for column, row, word, number in boxes:
+        shade = REGIONS(0.5 + 0.5 * number)
+        box = plt.Rectangle((column - 0.4, row - 0.42), len(word) + 0.8, 0.84, color=shade)
+        axis.add_patch(box)
+        axis.text(column, row, word, family="monospace", fontsize=9, va="center")
+    axis.set(xlim=(-1, width + 1), ylim=(line - 1, -0.8))
+    axis.set_axis_off()
     show(figure, alt)

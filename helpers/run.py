@@ -36,6 +36,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
         NotebookClient(
             notebook,
             timeout=1800,
+            coalesce_streams=True,
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_executed=lambda **_: bar.update(),

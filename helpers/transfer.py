@@ -34,8 +34,7 @@ def set_seed(seed: int) -> None:
 
 def progress(iterable, what: str, total: int | None = None):
     """A progress bar that leaves nothing behind; COURSE_PROGRESS=0 silences it."""
-    quiet = os.environ.get("COURSE_PROGRESS") == "0"
-    return tqdm(iterable, desc=what, total=total, leave=False, disable=quiet)
+    return tqdm(iterable, desc=what, total=total, leave=False, disable=assets.quiet())
 
 
 # --- data -----------------------------------------------------------------------------------
@@ -491,6 +490,7 @@ def label_curve(
     *,
     method: str,
     positive: int = 1,
+    batch_size: int = 128,
 ) -> pd.DataFrame:
     """Train with few and with many labels, several times each, and test each time.
 
@@ -504,6 +504,7 @@ def label_curve(
         seeds: one training for each.
         method: the name of the curve.
         positive: the class whose recall is reported.
+        batch_size: examples that are tested at a time.
 
     Returns:
         One row for each training: method, labels (a class), seed, accuracy and recall (0 to 1),
@@ -516,7 +517,7 @@ def label_curve(
         start = time.perf_counter()
         model = fit(chosen, seed)
         seconds = time.perf_counter() - start
-        guesses = predict(model, data.test.x).argmax(axis=1)
+        guesses = predict(model, data.test.x, batch_size).argmax(axis=1)
         rows.append(
             {
                 "method": method,

@@ -85,7 +85,7 @@ question(
     "a",
     a=(
         "When its source has little to do with your task.",
-        "The mirrored spirals were learned perfectly, and were of little use here.",
+        "Left or right was learned without a fault, and those features stayed behind scratch.",
     ),
     b=(
         "When you have very few labels.",
