@@ -6,6 +6,7 @@
 """
 
 import argparse
+import base64
 import json
 import os
 import sys
@@ -55,6 +56,15 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return nbformat.from_dict(notebook)
 
 
+def save_picture(notebook: nbformat.NotebookNode, file: Path) -> None:
+    """Keep the figure of the cell tagged `readme-picture`, if there is one."""
+    for cell in notebook.cells:
+        if "readme-picture" in cell.metadata.get("tags", []):
+            png = cell.outputs[0]["data"]["image/png"]
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(base64.b64decode(png))
+
+
 def table(results: list[dict]) -> str:
     """The results of all chapters, a line for each method."""
     header = ("chapter", "labels", "method", "accuracy", "parameters", "seconds")
@@ -95,6 +105,7 @@ def run(paths: list[Path], build: Path, in_place: bool) -> bool:
             (build / f"{path.stem}.html").write_text(page, encoding="utf8")
             if in_place:
                 nbformat.write(notebook, path)
+                save_picture(notebook, ROOT / "docs" / f"{path.stem}.png")
         lines = noted.read_text(encoding="utf8").splitlines() if noted.exists() else []
     results = [json.loads(line) for line in lines]
     (build / "results.json").write_text(
