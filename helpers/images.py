@@ -269,7 +269,9 @@ def _narrow(model, width):
             config["filters"] = int(config["filters"] * width)
         return type(layer).from_config(config)
 
-    return keras.models.clone_model(model, clone_function=clone)
+    narrow = keras.models.clone_model(model, clone_function=clone)
+    # Cloning turns the one input into a list of one, and calls with an array then warn.
+    return keras.Model(narrow.inputs[0], narrow.outputs[0], name=model.name)
 
 
 def mobilenet_v2(size: int | None = None, *, batch_norm: bool = False) -> keras.Model:

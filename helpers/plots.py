@@ -216,18 +216,40 @@ def word_map(groups: dict[str, Sequence[str]], vectors, *, alt: str) -> None:
     # A direction may come with either sign: fix it, so that the map is always the same way up.
     directions *= np.sign(directions[np.arange(2), np.abs(directions).argmax(axis=1)])[:, None]
     places = dict(zip(words, rows @ directions.T, strict=True))
-    figure, axis = plt.subplots(figsize=(7, 4.6))
+    figure, axis = plt.subplots(figsize=(7.5, 4.8))
     for i, (name, group) in enumerate(groups.items()):
         points = np.stack([places[word] for word in group])
         axis.scatter(*points.T, color=COLOURS[i], marker=MARKERS[i], s=30, label=name)
-        for word, point in zip(group, points, strict=True):
-            axis.annotate(
-                word, point, xytext=(5, 3), textcoords="offset points", fontsize=9, color=COLOURS[i]
-            )
     axis.set(xticks=[], yticks=[])
-    axis.margins(x=0.12)
-    axis.legend(frameon=False, fontsize=8, loc="best")
+    axis.margins(x=0.15, y=0.12)
+    _write_apart(axis, places, {w: COLOURS[i] for i, g in enumerate(groups.values()) for w in g})
+    axis.legend(frameon=False, fontsize=9, loc="best")
     show(figure, alt)
+
+
+def _write_apart(axis, places, colours):
+    """Write words beside their points, each as low as it can stand without touching another."""
+    axis.autoscale_view()  # the limits are set no earlier than they are needed
+    to_axis = axis.transData + axis.transAxes.inverted()
+    written = []
+    for word in sorted(places, key=lambda word: places[word][1]):
+        x, y = to_axis.transform(places[word])
+        width, height, left, low = 0.016 * len(word), 0.05, x + 0.012, y - 0.02
+        while any(
+            left < other + wide and other < left + width and abs(low - base) < height
+            for other, wide, base in written
+        ):
+            low += 0.01
+        written.append((left, width, low))
+        axis.annotate(
+            word,
+            (x, y),
+            xytext=(left, low),
+            xycoords="axes fraction",
+            fontsize=9,
+            color=colours[word],
+            arrowprops={"arrowstyle": "-", "color": "0.75", "linewidth": 0.6},
+        )
 
 
 def pushes(
