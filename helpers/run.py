@@ -25,8 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter"}
 
 
-def execute(path: Path) -> nbformat.NotebookNode:
+def execute(path: Path, **environment: str) -> nbformat.NotebookNode:
     """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
+
+    `environment` is set for the kernel, beside what this process has.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
@@ -42,7 +44,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_executed=lambda **_: bar.update(),
             store_widget_state=False,
-        ).execute()
+        ).execute(env={**os.environ, **environment})
     return tidy(notebook)
 
 
@@ -91,11 +93,10 @@ def run(paths: list[Path], build: Path, in_place: bool) -> bool:
     failed, timings = [], {}
     with tempfile.TemporaryDirectory() as scratch:
         noted = Path(scratch, "results.jsonl")
-        os.environ["COURSE_RESULTS"] = str(noted)
         for path in paths:
             start = time.perf_counter()
             try:
-                notebook = execute(path)
+                notebook = execute(path, COURSE_RESULTS=str(noted))
             except CellExecutionError as error:
                 failed.append(path.name)
                 print(f"{path.name} stopped:\n{error}", file=sys.stderr)

@@ -54,8 +54,8 @@ def faults(notebook: dict) -> list[str]:
                 if len(alt) < 20:
                     found.append(f"cell {i} shows a figure without alt text")
         if "nbval-ignore-output" in tags and "plots." not in source and len(outputs) > 2:
-            if not re.search(r"compare\(|round\(", source):
-                found.append(f"cell {i} ignores an output that is no figure, table or raw number")
+            if not re.search(r"compare\(|round\(|mistakes\(|most_similar\(", source):
+                found.append(f"cell {i} ignores an output that is no figure, table or example")
         if "solution" in tags and not cell["metadata"].get("jupyter", {}).get("source_hidden"):
             found.append(f"cell {i} is a solution and not folded")
     return found
