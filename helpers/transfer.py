@@ -17,8 +17,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from helpers import assets
@@ -323,13 +321,13 @@ def _write(file, parts):
 # --- heads ----------------------------------------------------------------------------------
 
 
-def fit_head(part: Part, seed: int = 0, *, strength: float = 0.01) -> keras.Model:
+def fit_head(part: Part, seed: int = 0, *, strength: float = 0.05) -> keras.Model:
     """A softmax layer trained on frozen features to its optimum.
 
     A Dense softmax layer with an L2 penalty is multinomial logistic regression: a convex
-    problem, which scikit-learn's L-BFGS solves exactly in milliseconds. The features are
-    standardised for the fit and the scaling is folded into the layer, so the head takes them
-    as they are.
+    problem, which scikit-learn's L-BFGS solves exactly in milliseconds. For the fit the features
+    are centred and divided by one common scale, so that `strength` means the same for every
+    backbone; both are folded into the layer, so the head takes the features as they are.
 
     Args:
         part: features of shape (n, d) and labels.
@@ -351,12 +349,13 @@ def fit_head(part: Part, seed: int = 0, *, strength: float = 0.01) -> keras.Mode
         raise ValueError(
             "Every label is the same: a head needs examples of at least two classes."
         )
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000)).fit(
-        part.x, part.y
-    )
-    scaler, regression = fitted[0], fitted[-1]
-    kernel, bias = regression.coef_.T / scaler.scale_[:, None], regression.intercept_
-    bias = bias - scaler.mean_ @ kernel
+    centre = part.x.mean(axis=0, dtype="float64")
+    # One scale for all: a scale for each feature, from a few examples, mostly amplifies noise.
+    scale = np.sqrt(np.square(part.x - centre).mean()) or 1.0
+    regression = LogisticRegression(C=strength, max_iter=2000)
+    regression.fit((part.x - centre) / scale, part.y)
+    kernel = regression.coef_.T / scale
+    bias = regression.intercept_ - centre @ kernel
     if kernel.shape[1] == 1:  # two classes share one column: softmax wants one each
         kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.hstack([-bias / 2, bias / 2])
     head = keras.Sequential(

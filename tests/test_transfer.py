@@ -176,14 +176,29 @@ def test_a_disk_that_takes_nothing_costs_no_features(tmp_path, capsys):
 
 def test_head_is_logistic_regression():
     from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
 
     part, test = blobs(60), blobs(200, 9)
-    scaler = StandardScaler().fit(part.x)
-    reference = LogisticRegression(C=0.01).fit(scaler.transform(part.x), part.y)
-    expected = reference.predict_proba(scaler.transform(test.x))
+    centre = part.x.mean(axis=0)
+    scale = ((part.x - centre) ** 2).mean() ** 0.5
+    reference = LogisticRegression(C=0.05).fit((part.x - centre) / scale, part.y)
+    expected = reference.predict_proba((test.x - centre) / scale)
     probabilities = transfer.predict(transfer.fit_head(part), test.x, batch_size=64)
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+
+
+def test_a_head_does_not_blow_up_weak_features():
+    """Scaled one by one, 500 faint features of noise would drown the strong one that counts."""
+    rng = np.random.default_rng(0)
+    y = np.arange(410) % 2
+    x = rng.normal(scale=0.1, size=(410, 500)).astype("float32")
+    x[:, 0] = 4 * y + rng.normal(size=410)
+    head = transfer.fit_head(Part(x[:10], y[:10]))
+    assert transfer.accuracy(head, Part(x[10:], y[10:])) > 0.9
+
+
+def test_a_head_takes_features_that_are_all_equal():
+    head = transfer.fit_head(Part(np.ones((4, 3), "float32"), np.arange(4) % 2))
+    np.testing.assert_allclose(transfer.predict(head, np.ones((1, 3), "float32")), 0.5)
 
 
 def test_head_of_three_classes():
