@@ -1,12 +1,13 @@
 """Every figure of the course: one look, safe for colour-blind readers, each with alt text."""
 
 import base64
+import html
 import io
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
+from IPython.display import Audio, display
 from matplotlib.colors import LinearSegmentedColormap
 
 # Okabe and Ito (2008): told apart with any kind of colour vision.
@@ -70,6 +71,159 @@ def overlay(
             vmax=1,
         )
     figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def players(waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3) -> None:
+    """Players for sounds, each under its title.
+
+    Args:
+        waveforms: float of shape (samples,), -1 to 1, 16 kHz; a quiet one stays quiet.
+        titles: one for each.
+        columns: players side by side.
+    """
+    cells = []
+    for waveform, title in zip(waveforms, titles, strict=True):
+        player = Audio(np.clip(waveform, -1, 1), rate=16_000, normalize=False)
+        label = f' aria-label="{html.escape(title)}"'
+        player = player._repr_html_().replace("<audio ", f'<audio{label} style="width: 15em" ')
+        cells.append(f"<div>{html.escape(title)}<br>{player}</div>")
+    grid = f"display: grid; grid-template-columns: repeat({columns}, max-content); gap: 0.6em"
+    text = "Players: " + ", ".join(titles)
+    page = f'<div style="{grid}">{"".join(cells)}</div>'
+    display({"text/html": page, "text/plain": text}, raw=True)
+
+
+def waveforms(sounds: Sequence[np.ndarray], titles: Sequence[str], *, alt: str) -> None:
+    """Sounds of shape (samples,), -1 to 1, 16 kHz, over time in seconds."""
+    figure, axes = plt.subplots(
+        1, len(sounds), figsize=(2.6 * len(sounds), 1.7), sharey=True, squeeze=False
+    )
+    for axis, sound, title in zip(axes[0], sounds, titles, strict=True):
+        axis.plot(np.arange(len(sound)) / 16_000, sound, color=COLOURS[0], linewidth=0.4)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("s", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def spectrograms(
+    log_mels: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 4, alt: str
+) -> None:
+    """Log-mel spectrograms (frames, 64): time across, pitch up, all on one scale of loudness.
+
+    The scale is YAMNet's: 10 ms a frame, 64 mel bands from 125 to 7,500 Hz.
+    """
+    columns = min(columns, len(log_mels))
+    rows = -(-len(log_mels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.5 * columns, 1.9 * rows), sharey=True, squeeze=False
+    )
+    low = min(each.min() for each in log_mels)
+    high = max(each.max() for each in log_mels)
+    for axis in axes.ravel()[len(log_mels) :]:
+        axis.axis("off")
+    for axis, log_mel, title in zip(axes.ravel(), log_mels, titles, strict=False):
+        _spectrogram(axis, log_mel, low, high)
+        axis.set_title(title, fontsize=9)
+    figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def _spectrogram(axis, log_mel, low=None, high=None):
+    seconds = len(log_mel) / 100
+    axis.imshow(
+        log_mel.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, seconds, 0, log_mel.shape[1]),
+        cmap="cividis",
+        vmin=low,
+        vmax=high,
+    )
+    # Where 250 Hz to 4 kHz lie among 64 bands that are equally wide in mel (HTK's formula).
+    mel = 1127 * np.log1p(np.array([125, 250, 1000, 4000, 7500]) / 700)
+    place = (mel - mel[0]) / (mel[-1] - mel[0]) * log_mel.shape[1]
+    axis.set_yticks(place[1:-1], ["250 Hz", "1 kHz", "4 kHz"])
+    axis.tick_params(labelsize=7)
+    axis.set_xlabel("s", fontsize=8)
+
+
+def through_time(
+    log_mel: np.ndarray, curves: dict[str, Sequence[float]], seconds: Sequence[float], *, alt: str
+) -> None:
+    """A spectrogram, and below it what a model believes at each of some moments.
+
+    Args:
+        log_mel: (frames, 64), 10 ms a frame.
+        curves: name to beliefs, 0 to 1, one for each moment.
+        seconds: the moments.
+        alt: what the figure shows.
+    """
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(7, 3.4), sharex=True, height_ratios=(3, 2))
+    _spectrogram(upper, log_mel)
+    upper.set_xlabel("")
+    for i, (name, belief) in enumerate(curves.items()):
+        lower.plot(seconds, belief, color=COLOURS[i], marker=MARKERS[i], label=name)
+    lower.set(xlabel="s", ylabel="belief", ylim=(-0.05, 1.05), xlim=(0, len(log_mel) / 100))
+    lower.grid(alpha=0.3)
+    lower.legend(frameon=False, fontsize=8)
+    figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def spectrogram_overlay(
+    log_mels: Sequence[np.ndarray], maps: Sequence[np.ndarray], titles: Sequence[str], *, alt: str
+) -> None:
+    """Above, log-mel spectrograms (frames, 64); below, a map of each: orange speaks for a class.
+
+    Args:
+        log_mels: 10 ms a frame.
+        maps: (time, pitch) on any grid over the same clip: above 0 for the class (orange), below
+            0 against it (blue).
+        titles: one for each.
+        alt: what the figure shows.
+    """
+    figure, axes = plt.subplots(
+        2, len(maps), figsize=(2.6 * len(maps), 3.6), sharey="row", squeeze=False
+    )
+    most = max(np.abs(each).max() for each in maps) or 1
+    for column, (log_mel, heat, title) in enumerate(zip(log_mels, maps, titles, strict=True)):
+        _spectrogram(axes[0, column], log_mel)
+        axes[0, column].set_title(title, fontsize=9)
+        _spectrogram(axes[1, column], log_mel)
+        axes[1, column].images[0].remove()
+        axes[1, column].imshow(
+            heat.T,
+            origin="lower",
+            aspect="auto",
+            extent=(0, len(log_mel) / 100, 0, log_mel.shape[1]),
+            cmap=REGIONS,
+            vmin=-most,
+            vmax=most,
+        )
+    figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def precision_recall(
+    precision: Sequence[float],
+    recall: Sequence[float],
+    chosen: tuple[float, float],
+    *,
+    alt: str,
+    label: str = "chosen threshold",
+) -> None:
+    """Precision over recall for every threshold, and the point (recall, precision) of one."""
+    figure, axis = plt.subplots(figsize=(5, 3.6))
+    axis.step(recall, precision, where="post", color=COLOURS[0])
+    axis.plot(*chosen, marker="D", color=COLOURS[1], linestyle="", label=label)
+    axis.set(xlabel="recall: coughs found", ylabel="precision: alarms that are coughs")
+    axis.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, loc="lower left")
     show(figure, alt)
 
 
@@ -177,9 +331,7 @@ def regions(beliefs: dict[str, np.ndarray], points, *, world, alt: str) -> None:
     show(figure, alt)
 
 
-def histogram(
-    groups: dict[str, Sequence[float]], *, x_label: str, y_label: str, alt: str
-) -> None:
+def histogram(groups: dict[str, Sequence[float]], *, x_label: str, y_label: str, alt: str) -> None:
     """How often each value comes, one outline a group, over common bins."""
     edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=20)
     figure, axis = plt.subplots(figsize=(6, 2.8))

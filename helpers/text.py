@@ -33,18 +33,21 @@ with standard_error():
 # --- reviews --------------------------------------------------------------------------------
 
 
-def load_film_reviews() -> Splits:
+def load_film_reviews(*, seed: int = 0) -> Splits:
     """The target task of the chapter: is a film review negative (0) or positive (1)?
 
     Short reviews written for this course in the `sample` profile; in `full`, the review sentences
     of Pang and Lee (2005), of which a seeded tenth each is for validation and test.
+
+    Args:
+        seed: of that split; the written reviews have a split of their own.
 
     Returns:
         Batches of (strings of shape (batch,), int32 labels of shape (batch,)).
     """
     path = assets.path("film-reviews")
     if path.is_dir():
-        return _splits(_read_sentences(path), path, HELD_OUT, seed=0)
+        return _splits(_read_sentences(path), path, HELD_OUT, seed)
     return load_reviews(path)
 
 

@@ -48,6 +48,8 @@ def faults(notebook: dict) -> list[str]:
             found.append(f"cell {i} wrote to standard error")
         if re.search(r"/(home|root|tmp|work|Users)/|0x[0-9a-f]{6,}", outputs):
             found.append(f"cell {i} shows a path or an address of one machine")
+        if "widget-view" in outputs and "nbval-ignore-output" not in tags:
+            found.append(f"cell {i} keeps a progress bar")
         for output in cell["outputs"]:
             if "image/png" in output.get("data", {}):
                 alt = output["metadata"].get("image/png", {}).get("alt", "")
@@ -91,6 +93,7 @@ def test_every_stub_says_not_started_and_every_solution_is_right(path):
     assert solved >= (5 if path.stem.startswith("00") else 7)
 
 
+BAR = {"output_type": "display_data", "data": {"application/vnd.jupyter.widget-view+json": {}}}
 BARE_FIGURE = {"output_type": "display_data", "data": {"image/png": ""}, "metadata": {}}
 
 
@@ -111,6 +114,7 @@ def cell(source="print(1)", **changes):
         (cell(outputs=[{"output_type": "error", "ename": "E"}]), "ends in an error"),
         (cell(outputs=[{"output_type": "stream", "name": "stderr", "text": "W"}]), "standard err"),
         (cell(outputs=[{"output_type": "stream", "name": "stdout", "text": "/home/me/x"}]), "path"),
+        (cell(outputs=[BAR]), "progress bar"),
         (cell(outputs=[BARE_FIGURE]), "without alt text"),
         (cell(metadata={"tags": ["nbval-ignore-output"]}), "ignores an output"),
         (cell(metadata={"tags": ["solution"]}), "not folded"),

@@ -159,6 +159,9 @@ def test_the_real_sentences(mirror):
     everything = [t for part in transfer.PARTS for t in text.strings(getattr(reviews, part).x)]
     assert len(set(everything)) == len(everything) and all(everything)
     assert any("é" in each for each in everything)
+    again, other = (text.load_film_reviews(seed=seed).arrays().test for seed in (0, 1))
+    assert set(again.x) == set(reviews.test.x) and len(other.y) == 1066
+    assert len(set(other.x) & set(reviews.test.x)) < 300
 
 
 # --- words to numbers ---

@@ -10,8 +10,8 @@ training labels, as information: on the words alone (TF-IDF), and with ``--vecto
 binary format) on the mean of pretrained word vectors.
 
 Measured on the committed file, mean of 5 draws of the labels: TF-IDF 64 % from 100 labels, 69 %
-from 200; mean vectors of data/weights/film-word2vec.bin.gz 79 % and 82 %. From all 500: 77 % and
-85 %. Length and punctuation alone reach 55 %.
+from 200; mean vectors of data/weights/film-word2vec.bin.gz 80 % and 83 %. From all 500: 77 % and
+84 %. Length and punctuation alone reach 55 %.
 """
 
 import argparse
