@@ -37,7 +37,7 @@ $(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
 	@touch $@
 
 lab: $(VENV)/.ready
-	$(PY) -m jupyter lab notebooks/00_start_here.ipynb
+	$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 run: $(VENV)/.ready
 	$(PY) -m helpers.run

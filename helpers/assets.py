@@ -2,95 +2,69 @@
 
     assets.path("cats-vs-dogs")          # a folder or a file, checked byte by byte
     assets.use("full")                   # from here on the same names mean the public originals
+    assets.download("images")            # which this fetches, once
     print(assets.about("cats-vs-dogs"))  # what it is, whose it is, under which licence
 
 The files of the "sample" profile are bundled under data/. Those of the "full" profile come from
-the mirror that COURSE_MIRROR names, a folder or an http(s) address with an index.json, and are
-kept in `cache_folder()`. Names, sizes, checksums and licences stand in data/catalog.toml.
+the mirror that COURSE_MIRROR names, a folder or an http(s) address with an index.json, or from
+their public addresses. Names, sizes, checksums and licences stand in data/catalog.toml;
+`helpers.cache` keeps what was fetched, `helpers.downloads` talks to the network,
+`helpers.archives` unpacks.
 """
 
 import difflib
-import hashlib
-import io
 import json
 import os
 import re
 import shutil
-import stat
-import tarfile
-import tempfile
-import time
 import tomllib
-import zipfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
-import pooch
-from tqdm.auto import tqdm
+from helpers import archives, cache, downloads
+from helpers.archives import SUMS, files_in
+from helpers.cache import Asset, AssetError, cache_folder, megabytes, offline, quiet, sha256_of
+
+__all__ = [
+    "SUMS",
+    "Asset",
+    "AssetError",
+    "about",
+    "cache_folder",
+    "download",
+    "files_in",
+    "has_left",
+    "is_here",
+    "listed",
+    "mirror_names",
+    "missing",
+    "names",
+    "one_look",
+    "original",
+    "path",
+    "profile",
+    "quiet",
+    "room_for",
+    "sha256_of",
+    "use",
+    "verify",
+]
 
 PROFILES = ("sample", "full")
+CHAPTERS = ("images", "text", "audio")
 DATA = Path(__file__).resolve().parent.parent / "data"
-SUMS = "SHA256SUMS"  # in each bundled folder, as `sha256sum` writes it
-
-CHUNK = 1 << 20
-UNPACKED_LIMIT = 2_000_000_000  # bytes; a larger archive may grow UNPACKED_RATIO-fold
-UNPACKED_RATIO = 100
-STAMP = ".unpacked.json"  # in an unpacked folder: of which archive, how much
-STALE = 3600  # seconds after which a temporary folder is taken for abandoned
+UNPACKS_TO = 1.5  # room that the content of an archive is taken to need, in sizes of the archive
 
 _chosen: str | None = None
+_looked: dict | None = None
 
 
-class AssetError(Exception):
-    """An asset cannot be had; the message is one sentence that says which, where, what to do."""
-
-
-@dataclass(frozen=True)
-class Asset:
-    """What the catalogue, or the mirror that serves it, says of one asset.
-
-    `file` is relative to data/ (sample) or to the mirror (full). `bytes` and `sha256` are those of
-    that file; of a bundled folder, the sum of its files and the checksum of its SHA256SUMS. `root`
-    is the folder of an archive that is the asset, `mirror` its name in a mirror's index where that
-    differs, `settings` what the code that opens the asset must know of it.
-    """
-
-    name: str
-    profile: str
-    file: str
-    kind: str
-    what: str
-    origin: str
-    licence: str
-    where: str
-    urls: tuple[str, ...] = ()
-    bytes: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
-    unpack: str | None = None
-    root: str | None = None
-    mirror: str | None = None
-    settings: dict = field(default_factory=dict)
-
-    @property
-    def size(self) -> str:
-        """`bytes` for a reader, in MB (10^6 bytes) or kB."""
-        if self.bytes is None:
-            return "size not recorded yet"
-        large = self.bytes >= 1e6
-        return f"{self.bytes / 1e6:,.1f} MB" if large else f"{self.bytes / 1e3:,.1f} kB"
-
-    def __str__(self) -> str:
-        lines = [f"{self.name} ({self.profile} profile)"]
-        lines += [
-            f"  {label:<8}{getattr(self, label)}"
-            for label in ("what", "size", "origin", "licence", "where")
-        ]
-        return "\n".join(lines)
+class _MirrorError(AssetError):
+    """The mirror does not give what it should; another source might."""
 
 
 # ---------------------------------------------------------------- profile and catalogue
@@ -117,17 +91,6 @@ def _known(profile: str, giver: str) -> str:
     return profile
 
 
-def cache_folder() -> Path:
-    """The one folder that downloads are kept in: COURSE_CACHE, or the user's cache folder."""
-    folder = os.environ.get("COURSE_CACHE") or pooch.os_cache("transfer-learning-course")
-    return Path(folder).expanduser().absolute()
-
-
-def quiet() -> bool:
-    """Whether progress bars are switched off, by COURSE_PROGRESS=0."""
-    return os.environ.get("COURSE_PROGRESS") == "0"
-
-
 def names(profile: str | None = None) -> tuple[str, ...]:
     """The names in the catalogue of a profile (the current one if None), in its order."""
     return tuple(_catalogue(_profile(profile)))
@@ -139,11 +102,13 @@ def about(name: str, *, profile: str | None = None) -> Asset:
     Raises:
         AssetError: the name or the profile is unknown, or the mirror cannot be read.
     """
-    return _find(name, profile)[0]
+    return _find(name, _profile(profile))
 
 
 def path(name: str, *, profile: str | None = None) -> Path:
     """The verified file or folder of an asset, unpacked if it comes in an archive.
+
+    What a mirror has is fetched from there; public addresses are asked by `download` only.
 
     Args:
         name: a name of the catalogue, or in the "full" profile of the mirror's index.
@@ -152,18 +117,14 @@ def path(name: str, *, profile: str | None = None) -> Path:
     Raises:
         AssetError: the asset is unknown, missing or damaged; nothing of it is left half done.
     """
-    asset, mirror = _find(name, profile)
+    asset = _find(name, _profile(profile))
     if asset.profile == "sample":
         return _bundled(asset)
-    if mirror is None:
-        raise _missing(asset)
-    try:
-        return _unpacked(asset, mirror) if asset.unpack else _fetched(asset, mirror)
-    except OSError as error:
-        raise AssetError(
-            f"The asset {name!r} could not be kept in {cache_folder()} ({_reason(error)}): make "
-            "room there, or set COURSE_CACHE to a folder that you may write in."
-        ) from error
+    with cache.disk(name):
+        try:
+            return _opened(asset)
+        except _MirrorError as error:
+            return _opened(_public_instead(name, error))
 
 
 def _profile(given: str | None) -> str:
@@ -181,7 +142,7 @@ def _catalogue(profile: str) -> dict[str, Asset]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise AssetError(
-            f"The catalogue {file} is damaged ({_reason(error)}): bring it back with "
+            f"The catalogue {file} is damaged ({cache.reason_of(error)}): bring it back with "
             "'git checkout -- data/catalog.toml'."
         ) from error
     assets = {}
@@ -193,20 +154,56 @@ def _catalogue(profile: str) -> dict[str, Asset]:
     return assets
 
 
-def _find(name: str, profile: str | None) -> tuple[Asset, "_Mirror | None"]:
-    """An asset and, in the full profile, the mirror that has it."""
-    profile = _profile(profile)
+def _find(name: str, profile: str) -> Asset:
+    """An asset: bundled, or as the mirror serves it, or the public one."""
     catalogue = _catalogue(profile)
-    asset = catalogue.get(name)
-    mirror = None
+    listed, mirror = catalogue.get(name), None
     if profile == "full" and (place := os.environ.get("COURSE_MIRROR")):
-        mirror = _Mirror(place)
-        if served := mirror.asset(name, asset):
-            return served, mirror
-    if asset is None:
+        try:
+            mirror = _look(place)
+        except _MirrorError as error:
+            return _instead(name, error)
+        if served := mirror.asset(name, listed):
+            return served
+    if listed is None:
         known = sorted({*catalogue, *(mirror.entries if mirror else ())})
         raise AssetError(_unknown(name, profile, known))
-    return asset, None
+    return cache.with_record(listed) if profile == "full" else listed
+
+
+def listed(name: str, *, profile: str) -> Asset:
+    """The entry of the catalogue, whatever is here or in a mirror."""
+    return _catalogue(profile)[name]
+
+
+def _public(name: str) -> Asset | None:
+    """An asset as its publisher has it, whatever a mirror says."""
+    listed = _catalogue("full").get(name)
+    return listed and cache.with_record(listed)
+
+
+def _instead(name: str, error: _MirrorError) -> Asset:
+    """What the cache has of an asset while its mirror cannot be asked."""
+    copy = cache.read_json(cache.record_of(name, "address"))
+    with suppress(TypeError, ValueError, KeyError):
+        if copy["where"].startswith(_place(os.environ["COURSE_MIRROR"]) + "/"):
+            kept = _served(name, _catalogue("full").get(name), copy)
+            if cache.present(kept) and not cache.damaged(kept):
+                return kept
+    return _public_instead(name, error)
+
+
+def _public_instead(name: str, error: _MirrorError) -> Asset:
+    """The public original in the cache; without one the mirror's error is raised again.
+
+    Without the network by choice it is for `path` to tell of what is not here.
+    """
+    public = _public(name)
+    if public and (offline() or cache.present(public)):
+        if not offline():
+            warnings.warn(f"{error} The public {name!r} in the cache is used.", stacklevel=3)
+        return public
+    raise error
 
 
 def _unknown(name: str, profile: str, known: list[str]) -> str:
@@ -220,38 +217,30 @@ def _unknown(name: str, profile: str, known: list[str]) -> str:
     return f"There is no asset {name!r} in the {profile} profile: {hint} {', '.join(known)}."
 
 
-def _missing(asset: Asset) -> AssetError:
+def _missing(asset: Asset, fault: str = "") -> AssetError:
+    """The error of an asset that is not here, with the command that fetches it and its time."""
     place = os.environ.get("COURSE_MIRROR")
-    public = f"does not download from {asset.where}" if asset.urls else "knows no public address"
-    return AssetError(
-        f"The asset {asset.name!r} of the full profile ({asset.size}) is not "
-        f"{f'in the mirror {place}' if place else 'here, as COURSE_MIRROR is not set'}, and this "
-        f"version of the course {public}: set COURSE_MIRROR=<folder or address> to a mirror whose "
-        f'index.json names "{asset.mirror or asset.name}".'
+    told = f"in {cache_folder()} {fault}" if fault else "is not here"
+    if place and offline() and _is_address(place):
+        told += f" and the mirror {place} is not asked"
+    elif place:
+        told += f" and not in the mirror {place}"
+    fix = (
+        "set COURSE_MIRROR=<folder or address> to a mirror whose index.json names "
+        f'"{asset.mirror or asset.name}"'
     )
+    if asset.urls:
+        fix = (
+            f"{'unset COURSE_OFFLINE, then ' if offline() else ''}run 'course download "
+            f"{asset.name}' in a terminal or assets.download({asset.name!r}) in a cell "
+            f"({cache.duration(asset.bytes or asset.roughly)}), or {fix}"
+        )
+    else:
+        told += " and has no public address"
+    return AssetError(f"The asset {asset.name!r} of the full profile ({asset.size}) {told}: {fix}.")
 
 
-# ---------------------------------------------------------------- checks
-
-
-def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(file, "rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
-
-
-def files_in(folder: Path) -> list[str]:
-    """The files of a folder as sorted relative posix paths, without SHA256SUMS and hidden ones."""
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not _hidden(name)]
-        here = Path(parent).relative_to(folder).as_posix()
-        found += [name if here == "." else f"{here}/{name}" for name in files if not _hidden(name)]
-    return sorted(name for name in found if name != SUMS)
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name in ("Thumbs.db", "desktop.ini")
+# ---------------------------------------------------------------- bundled
 
 
 def _bundled(asset: Asset) -> Path:
@@ -261,32 +250,13 @@ def _bundled(asset: Asset) -> Path:
             f"The bundled {asset.where} has no checksum in data/catalog.toml yet: its maker "
             "records it with 'make catalogue'."
         )
-    check = _folder_fault if target.is_dir() else _file_fault
+    check = _folder_fault if target.is_dir() else cache.file_fault
     if fault := check(target, asset):
         raise AssetError(
             f"The bundled {asset.where} {fault}: bring it back with 'git checkout -- "
             f"{asset.where}', or clone the course again."
         )
     return target
-
-
-def _file_fault(file: Path, asset: Asset, stamp: Path | None = None) -> str:
-    """What is wrong with a file, or "". A fitting stamp saves reading a large file again."""
-    if not file.is_file():
-        return "is missing"
-    found = file.stat()
-    mark = {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": asset.sha256}
-    if stamp and _read_json(stamp) == mark:
-        return ""
-    if found.st_size != asset.bytes:
-        return f"has {found.st_size:,} bytes instead of {asset.bytes:,}"
-    if (sha256 := sha256_of(file)) != asset.sha256:
-        return f"has the sha256 {sha256} instead of {asset.sha256}"
-    if stamp:
-        with suppress(OSError):  # a cache that may only be read: the next use reads it again
-            stamp.parent.mkdir(parents=True, exist_ok=True)
-            stamp.write_text(json.dumps(mark), encoding="utf-8")
-    return ""
 
 
 def _folder_fault(folder: Path, asset: Asset) -> str:
@@ -311,21 +281,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _read_json(file: Path):
-    try:
-        return json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _reason(error: Exception) -> str:
-    """An error of the disk, the network or an archive in a few words, without a full stop."""
-    if (response := getattr(error, "response", None)) is not None:
-        return f"HTTP status {response.status_code}"
-    text = error.strerror if isinstance(error, OSError) else str(error)
-    return (text or type(error).__name__).splitlines()[0].rstrip(" .")
-
-
 # ---------------------------------------------------------------- the mirror
 
 
@@ -333,27 +288,37 @@ class _Mirror:
     """A folder or an http(s) address with files and an index.json that describes them."""
 
     def __init__(self, place: str):
-        self.remote = place.lower().startswith(("http://", "https://"))
-        self.place = place.rstrip("/") if self.remote else str(Path(place).expanduser().absolute())
+        self.place = _place(place)
+        self.remote = _is_address(place)
         index = self.where("index.json")
         try:
-            text = io.BytesIO() if self.remote else open(index, "rb")
-            with text:
-                if self.remote:
-                    _download(index, text)
-                    text.seek(0)
-                entries = json.load(text)["assets"]
+            entries = json.loads(self._read(index))["assets"]
             self.entries = {name: dict(entry) for name, entry in entries.items()}
         except OSError as error:
-            raise AssetError(
-                f"The mirror's index {index} cannot be read ({_reason(error)}): set COURSE_MIRROR "
-                "to a folder or an http(s) address that holds an index.json."
+            raise _MirrorError(
+                f"The mirror's index {index} cannot be read ({cache.reason_of(error)}): set "
+                "COURSE_MIRROR to a folder or an http(s) address that holds an index.json."
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise AssetError(
                 f"The mirror's index {index} is damaged: put a good copy there, which is JSON of "
                 'the form {"assets": {name: {"file": ..., "bytes": ..., "sha256": ...}}}.'
             ) from error
+
+    def _read(self, index: str) -> bytes:
+        if not self.remote:
+            return Path(index).read_bytes()
+        if offline():
+            raise _MirrorError(
+                f"The mirror {self.place} is not asked, as COURSE_OFFLINE is set: unset it, or "
+                "set COURSE_MIRROR to a folder."
+            )
+        try:
+            # Asked at every opening, so a mirror that is gone must not take minutes.
+            patience = downloads.PATIENCE
+            return downloads.read(index, replace(patience, tries=min(2, patience.tries)))
+        except downloads.DownloadError as error:
+            raise _no_answer(index, error) from error
 
     def where(self, file: str) -> str:
         return f"{self.place}/{quote(file)}" if self.remote else str(Path(self.place, file))
@@ -364,99 +329,125 @@ class _Mirror:
         if key is None:
             return None
         entry = self.entries[key]
-        file, size, sha256 = (entry.get(part) for part in ("file", "bytes", "sha256"))
         try:
-            if not (_steps(file) and re.fullmatch("[0-9a-f]{64}", sha256) and size >= 0):
-                raise ValueError
-        except (TypeError, ValueError):
+            return _served(name, listed, {**entry, "where": self.where(entry["file"])})
+        except (KeyError, TypeError, ValueError):
             raise AssetError(
                 f"The entry {key!r} of {self.where('index.json')} is refused: correct it so that "
                 "'file' is a plain relative name inside the mirror, 'bytes' a number and 'sha256' "
                 "64 lower-case hexadecimal digits."
             ) from None
-        told = {k: str(entry.get(k, "not stated")) for k in ("what", "origin", "licence")}
-        if listed is None:
-            archive = re.search(r"\.(zip|tgz|tar(\.\w+)?)$", file)
-            listed = Asset(name, "full", file, str(entry.get("kind")), where="", **told)
-            listed = replace(listed, unpack=archive and archive[1])
-        served = {"file": file, "bytes": size, "sha256": sha256, "md5": None}
-        return replace(listed, where=self.where(file), **served, **told)
 
 
-def _store(asset: Asset) -> Path:
-    """Where the cache keeps an asset; another content has another place, so none is overwritten."""
-    name = re.sub(r"[^\w.-]", "_", asset.name)
-    return cache_folder() / "full" / f"{name}-{asset.sha256[:12]}"
-
-
-def _fetched(asset: Asset, mirror: _Mirror) -> Path:
-    """The asset's verified file: in the mirror's own folder, or in the cache if it is remote."""
-    name = PurePosixPath(asset.file).name
-    file = _store(asset) / name if mirror.remote else Path(asset.where)
-    stamp = _store(asset) / f"{name}.stamp"
-    fault = _file_fault(file, asset, stamp)
-    if fault and mirror.remote:
-        with _workshop() as folder:
-            part = folder / name
-            with open(part, "wb") as out:
-                _download(asset.where, out, asset.bytes)
-            fault = _file_fault(part, asset, stamp)
-            if not fault:
-                os.replace(part, file)
-    if fault:
-        raise AssetError(
-            f"The mirror's file {asset.where} {fault}: put the file there that its index.json "
-            "describes, or correct the index."
-        )
-    return file
-
-
-def _download(url: str, out: BinaryIO, size: int = 0) -> None:
-    """Write what an address holds to `out`, with a progress bar if the size is known."""
-    with tqdm(desc=url, total=size, unit="B", unit_scale=True, delay=1, disable=quiet()) as bar:
-        try:
-            pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK)(url, out, None)
-        except OSError as error:
-            if error.errno:  # the disk's error: those of the network come without a number
-                raise
-            raise AssetError(
-                f"{url} cannot be downloaded ({_reason(error)}): check COURSE_MIRROR and the "
-                "network, then try again."
-            ) from error
-
-
-# ---------------------------------------------------------------- unpacking
+def mirror_names() -> tuple[str, ...]:
+    """The names in the index of the mirror; none without a mirror. AssetError if it fails."""
+    place = os.environ.get("COURSE_MIRROR")
+    return tuple(_look(place).entries) if place else ()
 
 
 @contextmanager
-def _workshop() -> Iterator[Path]:
-    """A temporary folder on the cache's own disk, so that moving out of it is one step."""
-    home = cache_folder() / "full"
-    home.mkdir(parents=True, exist_ok=True)
-    for old in home.glob(".work-*"):  # of processes that were killed
-        with suppress(OSError):
-            if time.time() - old.stat().st_mtime > STALE:
-                shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=".work-", dir=home))
+def one_look() -> Iterator[None]:
+    """Within, a mirror's index is read once, and a mirror that fails is asked only once."""
+    global _looked
+    _looked = {}
     try:
-        yield folder
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _looked = None
 
 
-def _unpacked(asset: Asset, mirror: _Mirror) -> Path:
+def _look(place: str) -> _Mirror:
+    if _looked is None:
+        return _Mirror(place)
+    if place not in _looked:
+        try:
+            _looked[place] = _Mirror(place)
+        except AssetError as error:
+            _looked[place] = error
+    if isinstance(_looked[place], AssetError):
+        raise _looked[place]
+    return _looked[place]
+
+
+def _served(name: str, listed: Asset | None, entry: dict) -> Asset:
+    """An asset as an entry of a mirror's index tells of it, with its place as "where"."""
+    file, size, sha256 = entry["file"], entry["bytes"], entry["sha256"]
+    if not (archives.steps(file) and re.fullmatch("[0-9a-f]{64}", sha256) and size >= 0):
+        raise ValueError
+    told = {k: str(entry.get(k, "not stated")) for k in ("what", "origin", "licence")}
+    if listed is None:
+        archive = re.search(r"\.(zip|tgz|tar(\.\w+)?)$", file)
+        listed = Asset(name, "full", file, str(entry.get("kind")), where="", **told)
+        listed = replace(listed, unpack=archive and archive[1])
+    told |= {"file": file, "bytes": size, "sha256": sha256, "md5": None, "where": entry["where"]}
+    return replace(listed, served="address" if _is_address(entry["where"]) else "folder", **told)
+
+
+def _is_address(place: str) -> bool:
+    return place.lower().startswith(("http://", "https://"))
+
+
+def _place(place: str) -> str:
+    return place.rstrip("/") if _is_address(place) else str(Path(place).expanduser().absolute())
+
+
+def _no_answer(url: str, error: downloads.DownloadError) -> _MirrorError:
+    return _MirrorError(
+        f"{url} cannot be downloaded ({error}): check COURSE_MIRROR and the network, then try "
+        "again."
+    )
+
+
+def _wrong_in_mirror(asset: Asset, fault: str) -> _MirrorError:
+    return _MirrorError(
+        f"The mirror's file {asset.where} {fault}: put the file there that its index.json "
+        "describes, or correct the index."
+    )
+
+
+# ---------------------------------------------------------------- from the cache or the mirror
+
+
+def _opened(asset: Asset) -> Path:
+    return _unpacked(asset) if asset.unpack else _file(asset)
+
+
+def _file(asset: Asset) -> Path:
+    """The asset's verified file, an archive still packed; fetched if a mirror serves it."""
+    file = cache.file_of(asset)
+    if file is None:
+        raise _missing(asset)
+    fault = cache.file_fault(file, asset, cache.stamp_of(asset, file))
+    if not fault:
+        return file
+    if asset.served == "folder":
+        raise _wrong_in_mirror(asset, fault)
+    if not asset.served:
+        raise _missing(asset, fault if file.exists() else "")
+    try:
+        return cache.fetch(asset, asset.where)
+    except downloads.Wrong as error:
+        raise _wrong_in_mirror(asset, f"is not the one of its index: {error}") from error
+    except downloads.DownloadError as error:
+        raise _no_answer(asset.where, error) from error
+
+
+def _unpacked(asset: Asset) -> Path:
     """The folder that is the asset, from its archive or as an earlier call has unpacked it."""
-    final = _store(asset) / "unpacked"
-    if not _whole(final, asset.sha256):
-        archive = _fetched(asset, mirror)
-        with _workshop() as folder:
+    final = asset.sha256 and cache.store(asset) / "unpacked"
+    if not (final and archives.whole(final, asset.sha256)):
+        archive = _file(asset)
+        with archives.workshop(cache.home()) as folder:
             content = folder / "content"
-            _unpack(archive, content, asset)
-            _put(content, final, asset.sha256)
-    if asset.root is None:  # most archives hold one folder, to which macOS adds one of its own
-        tops = [top for top in final.iterdir() if not _hidden(top.name) and top.name != "__MACOSX"]
-        return tops[0] if len(tops) == 1 and tops[0].is_dir() else final
-    root = final / asset.root
+            try:
+                cache.unpack(archive, content, asset)
+            except archives.ArchiveError as error:
+                raise _MirrorError(
+                    f"The archive {archive} was not unpacked ({error}): put a sound archive into "
+                    "the mirror and correct its index.json."
+                ) from error
+            archives.put(content, final, asset.sha256)
+    root = cache.root_of(asset, final)
     if not root.is_dir():
         raise AssetError(
             f"The archive {asset.where} holds no folder {asset.root!r}: put the one into the "
@@ -465,98 +456,170 @@ def _unpacked(asset: Asset, mirror: _Mirror) -> Path:
     return root
 
 
-def _unpack(archive: Path, folder: Path, asset: Asset) -> None:
-    """Unpack a zip or tar archive into a new folder and stamp it, or raise AssetError."""
-    limit = max(UNPACKED_LIMIT, UNPACKED_RATIO * archive.stat().st_size)
-    written = 0
-    folder.mkdir()
-    try:
-        with tqdm(desc=archive.name, unit="B", unit_scale=True, delay=1, disable=quiet()) as bar:
-            for name, source in _members(archive):
-                target = folder.joinpath(*_steps(name))
-                (target if source is None else target.parent).mkdir(parents=True, exist_ok=True)
-                if source is None:
-                    continue
-                with open(target, "xb") as out:  # "x": a name that comes twice is an error
-                    while chunk := source.read(CHUNK):
-                        written += len(chunk)
-                        if written > limit:  # counted, as headers may lie
-                            raise ValueError(f"it grows beyond {limit:,} bytes")
-                        out.write(chunk)
-                        bar.update(len(chunk))
-                os.utime(folder.parent)  # still at work: not stale
-        with open(folder / STAMP, "x", encoding="utf-8") as out:
-            json.dump({"sha256": asset.sha256, **_census(folder)}, out)
-    except Exception as error:  # whatever a damaged or hostile archive makes its reader raise
-        twice = isinstance(error, FileExistsError | NotADirectoryError)
-        if isinstance(error, OSError) and error.errno and not twice:
-            raise  # the disk's error, not the archive's
-        reason = "it holds the same name twice" if twice else _reason(error)
+def original(name: str) -> tuple[Asset, Path]:
+    """An asset of the full profile that is here, and its verified file as it was published."""
+    asset = _find(name, "full")
+    with cache.disk(name):
+        return asset, _file(asset)
+
+
+def is_here(name: str, *, profile: str | None = None) -> bool:
+    """Whether `path(name)` would find an asset here; quick, as sizes and counts are believed."""
+    asset = _find(name, _profile(profile))
+    if asset.profile == "sample":
+        return (DATA / asset.file).exists()
+    return cache.present(asset)
+
+
+def has_left(name: str, *, profile: str | None = None) -> bool:
+    """Whether there is anything of an asset here, whole or damaged."""
+    asset = _find(name, _profile(profile))
+    if asset.profile == "sample":
+        return True
+    file = cache.file_of(asset)
+    return bool(file) and (file.exists() or (cache.store(asset) / "unpacked").exists())
+
+
+def verify(name: str, *, profile: str | None = None) -> None:
+    """Read every byte of an asset that is here, and of the folder it was unpacked to.
+
+    What is found damaged is not opened again before it is whole.
+
+    Raises:
+        AssetError: it is missing or damaged.
+    """
+    asset = _find(name, _profile(profile))
+    if asset.profile == "sample":
+        _bundled(asset)
+        return
+    file = cache.file_of(asset)
+    if file is None:
+        raise _missing(asset)
+    folder = cache.store(asset) / "unpacked"
+    if asset.unpack and not file.exists() and archives.whole(folder, asset.sha256):
         raise AssetError(
-            f"The archive {archive} was not unpacked ({reason}): put a sound archive into the "
-            "mirror and correct its index.json."
-        ) from error
+            f"The archive of {name!r} is gone, so the files of {folder} were only counted: delete "
+            f"that folder and run 'course download {name}' to have every byte checked."
+        )
+    with cache.disk(name):
+        if fault := cache.file_fault(file, asset):
+            cache.stamp_of(asset, file).unlink(missing_ok=True)
+            if asset.served == "folder":
+                raise _wrong_in_mirror(asset, fault)
+            raise _missing(asset, fault if file.exists() else "")
+        if asset.unpack and folder.is_dir():
+            if changed := archives.differences(file, folder):
+                (folder / archives.STAMP).unlink(missing_ok=True)
+                raise AssetError(
+                    f"The folder {folder} differs from its archive ({_some(changed)}): the next "
+                    f"use of {name!r} unpacks it again."
+                )
 
 
-def _members(archive: Path) -> Iterator[tuple[str, BinaryIO | None]]:
-    """Names and open files of an archive, None for a folder.
+# ---------------------------------------------------------------- downloading
 
-    Links and devices are refused; only names and bytes are taken, no owners and no modes, which
-    is stricter than tarfile's own "data" filter.
+
+def download(*names: str) -> None:
+    """Fetch what is missing of some assets of the full profile, and keep it in the cache.
+
+    A mirror is asked first, then each public address in turn. What an interrupted call has left is
+    gone on with.
+
+    Args:
+        names: of assets, of a chapter ("images", "text", "audio"), or "all" for the three.
+
+    Raises:
+        AssetError: a name is unknown, the disk has no room for all of it, or some of it cannot be
+            had; then the rest is here.
     """
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as bundle:
-            for info in bundle.infolist():
-                mode = stat.S_IFMT(info.external_attr >> 16)  # 0 where not made on Unix
-                if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-                    raise ValueError(f"{info.filename!r} in it is neither a file nor a folder")
-                if info.is_dir():
-                    yield info.filename, None
-                else:
-                    with bundle.open(info) as source:
-                        yield info.filename, source
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as bundle:
-            for member in bundle:
-                if not (member.isfile() or member.isdir()):
-                    raise ValueError(f"{member.name!r} in it is neither a file nor a folder")
-                yield member.name, bundle.extractfile(member)
-    else:
-        raise ValueError("it is neither a zip nor a tar archive")
+    todo = missing(*names)
+    _check_room(todo)
+    failed = {}
+    for asset in todo:
+        with cache.disk(asset.name):
+            try:
+                _download(asset.name)
+            except AssetError as error:
+                failed[asset.name] = str(error).removesuffix(".")
+    if failed:
+        first, *others = failed
+        more = f"; likewise {', '.join(others)}" if others else ""
+        raise AssetError(f"{failed[first]}{more}.")
 
 
-def _steps(name: str) -> tuple[str, ...]:
-    """The parts of a plain relative name; ValueError if it could lead elsewhere on any system."""
-    steps = PurePosixPath(name)
-    if steps.is_absolute() or ".." in steps.parts or set(name) & set(":\\\0"):
-        raise ValueError(f"the name {name!r} leads out of its folder")
-    return steps.parts
+def missing(*names: str) -> list[Asset]:
+    """Those of some assets of the full profile that are not here, or damaged; names as above."""
+    catalogue, wanted = _catalogue("full"), []
+    for name in names:
+        chapters = CHAPTERS if name == "all" else (name,)
+        members = [key for key, asset in catalogue.items() if asset.chapter in chapters]
+        wanted += members or [name]
+    found = []
+    for name in dict.fromkeys(wanted):
+        try:
+            asset = _find(name, "full")
+        except _MirrorError:
+            asset = _public(name)
+            if asset is None:
+                raise
+        if not cache.present(asset) or cache.damaged(asset):
+            found.append(asset)
+    return found
 
 
-def _census(folder: Path) -> dict[str, int]:
-    sizes = [os.stat(f"{folder}/{name}").st_size for name in files_in(folder)]
-    return {"files": len(sizes), "bytes": sum(sizes)}
+def room_for(todo: list[Asset]) -> float:
+    """The bytes that assets need in the cache, as far as their sizes are known."""
+    needed = 0.0
+    for asset in todo:
+        size = asset.bytes or asset.roughly or 0
+        needed += size * (asset.served != "folder") + size * UNPACKS_TO * bool(asset.unpack)
+    return needed
 
 
-def _whole(folder: Path, sha256: str) -> bool:
-    """Whether a folder was unpacked from that archive and has lost nothing since.
+def _check_room(todo: list[Asset]) -> None:
+    place = cache_folder()
+    while not place.exists():
+        place = place.parent
+    needed, free = room_for(todo), shutil.disk_usage(place).free
+    if needed > free:
+        raise AssetError(
+            f"There is no room in {cache_folder()} for {', '.join(a.name for a in todo)}: "
+            f"{megabytes(needed)} are needed, unpacked, and {megabytes(free)} free, so make room "
+            "there, or set COURSE_CACHE to a folder on another disk."
+        )
 
-    Counted, not read: what empties a cache (cleaners of old files, full disks) removes files.
-    """
-    stamp = _read_json(folder / STAMP)
-    if not isinstance(stamp, dict) or stamp.get("sha256") != sha256:
-        return False
-    return all(found >= stamp.get(part, 0) for part, found in _census(folder).items())
 
-
-def _put(content: Path, final: Path, sha256: str) -> None:
-    """Move a finished folder to its place, unless another process was first with the same."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in range(3):
-        with suppress(OSError):
-            os.replace(content, final)
-        if _whole(final, sha256):
+def _download(name: str) -> None:
+    """Fetch one asset from the first source that gives it."""
+    told = []
+    try:
+        asset = _find(name, "full")
+        if asset.served:
+            _file(asset)
+            _opened(asset)
             return
-        with suppress(OSError):  # what is there has lost files
-            os.replace(final, content.with_name(f"old-{attempt}"))
-    os.replace(content, final)
+    except _MirrorError as error:
+        told.append(f"the mirror, as {str(error).removesuffix('.')}")
+    public = _public(name)
+    if offline() or not (public and public.urls):
+        raise AssetError(f"{told[0].partition(', as ')[2]}.") if told else _missing(public)
+    for url in public.urls:
+        try:
+            cache.fetch(public, url)
+            return
+        except downloads.DownloadError as error:
+            hint = _recorded_hint(public) if isinstance(error, downloads.Wrong) else ""
+            told.append(f"{url} ({error}{hint})")
+    raise AssetError(
+        f"The asset {name!r} cannot be downloaded from {', nor from '.join(told)}: check the "
+        f"network, then run 'course download {name}' again, which goes on where it stopped."
+    )
+
+
+def _recorded_hint(asset: Asset) -> str:
+    if not asset.recorded:
+        return ""
+    return (
+        f", as recorded here on {asset.recorded}; if its publisher has replaced it on purpose, "
+        f"delete {cache.record_of(asset.name, None)}"
+    )

@@ -1,0 +1,384 @@
+"""The `course` command, on real servers, folders and processes."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from test_assets import ARCHIVES, tree, zipped
+from test_downloads import BODY, OTHER, clean, cut, full, server, shop, small_disk, status
+
+from helpers import __main__ as course
+from helpers import assets, cache
+
+__all__ = ["clean", "server", "shop", "small_disk"]  # fixtures
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = assets.DATA
+
+
+@pytest.fixture
+def run(shop, capsys):
+    """Runs a command in this process: exit status, what it said, what it complained of."""
+
+    def one(*arguments):
+        capsys.readouterr()
+        code = course.main(list(arguments))
+        return code, *capsys.readouterr()
+
+    return one
+
+
+def process(*arguments, path="", **environment):
+    """Runs a command as a process of its own, with other packages before the real ones."""
+    before = f"{path}{os.pathsep}{ROOT}"
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *arguments],
+        env={**os.environ, "PYTHONPATH": before, "PYTHONUTF8": "1", **environment},
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+# ---------------------------------------------------------------- the command itself
+
+
+def test_course_is_a_command_of_the_package():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"course": "helpers.__main__:main"}
+    told = process("--help")
+    assert told.returncode == 0
+    for command in ("status", "download", "verify", "mirror", "doctor"):
+        assert command in told.stdout
+    assert process("downlaod").returncode == 2
+
+
+def test_status_takes_less_than_a_second_and_no_tensorflow():
+    code = (
+        "import sys; from helpers import __main__ as course; course.main(['status']);"
+        "print([m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
+    )
+    took = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+        took.append(time.perf_counter() - begun)
+        assert done.stdout.decode().splitlines()[-1] == "[]", done.stderr
+    assert min(took) < 1, took
+
+
+def test_a_package_that_is_missing_is_named(tmp_path):
+    (tmp_path / "requests.py").write_text("raise ModuleNotFoundError(name='requests')")
+    done = process("doctor", path=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "lacks the package requests" in done.stderr and "pip install" in done.stderr
+
+
+# ---------------------------------------------------------------- status
+
+
+def test_status_tells_what_is_here_missing_begun_whose_and_where(shop, server, run):
+    shop.put("thing", "thing.bin", BODY, chapter="images")
+    server.faults["/thing.bin"] = [cut(0.5)]
+    assert run("download", "thing")[0] == 1
+    server.heal()
+    code, said, _ = run("status")
+    assert code == 0
+    assert "Profile  sample" in said and "full: 1 of 2 are here" in said
+    assert re.search(r"here +before +0\.0 kB +CC0\n +.*before\.bin from http", said)
+    assert re.search(r"missing +thing +400\.0 kB, 200\.0 kB of it here *CC0\n", said)
+    assert "course download images" in said
+    assert run("download", "images")[0] == 0
+    code, said, _ = run("status")
+    assert "full: 2 of 2 are here" in said and "course download" not in said
+
+
+def test_status_does_not_wait_for_a_mirror_that_fails(shop, server, run, monkeypatch):
+    monkeypatch.setenv("COURSE_MIRROR", f"{server.address}/class")
+    server.faults["/class/index.json"] = [status(500)]
+    server.seen.clear()
+    code, said, _ = run("status")
+    assert code == 0 and "HTTP status 500" in said and "full: 1 of 2 are here" in said
+    assert len(server.seen) == 1
+
+
+def test_status_of_the_real_catalogue(run, monkeypatch):
+    monkeypatch.setattr(assets, "DATA", SAMPLE)
+    code, said, _ = run("status")
+    assert code == 0 and "course download images text audio" in said
+    for name in assets.names("full"):
+        assert name in said
+        assert assets.about(name, profile="full").licence in said
+
+
+# ---------------------------------------------------------------- download
+
+
+def test_download_says_what_comes_before_it_comes(shop, server, run):
+    for name, size in (("thing", len(BODY)), ("other", len(OTHER))):
+        shop.put(name, f"{name}.bin", bytes(size), chapter="text", known=name == "thing")
+    code, said, complaints = run("download", "text")
+    assert (code, complaints) == (0, "")
+    assert "400.0 kB" in said and "size not recorded yet" in said and "CC0" in said
+    assert "and 1 whose size only the server knows: about 1 s at an assumed 5.0 MB/s" in said
+    assert full("thing").stat().st_size == full("other").stat().st_size == 400_000
+    assert run("download", "text", "before")[:2] == (0, "Everything is here.\n")
+    assert run("download", "all")[0] == 0
+
+
+def test_download_fetches_what_it_can_and_names_the_rest(shop, server, run):
+    for name in ("one", "two", "three"):
+        shop.put(name, f"{name}.bin", BODY, chapter="audio")
+    server.faults["/one.bin"] = server.faults["/three.bin"] = [status(404)]
+    code, _, complaints = run("download", "audio")
+    assert code == 1 and "Traceback" not in complaints
+    assert "'one' cannot be downloaded" in complaints and "likewise three" in complaints
+    assert full("two").exists()
+    code, _, complaints = run("download", "tow")
+    assert code == 1 and "did you mean 'two'" in complaints
+
+
+def test_download_with_no_room_asks_for_nothing(small_disk, shop, server, run):
+    for name in ("one", "two"):
+        shop.put(name, f"{name}.bin", bytes(1_200_000), chapter="audio")
+    code, _, complaints = run("download", "audio")
+    assert code == 1 and "2.4 MB are needed" in complaints and server.seen == []
+
+
+# ---------------------------------------------------------------- verify
+
+
+def test_verify_reads_every_byte_and_the_next_download_mends(shop, server, run):
+    archive = zipped(("d/a", b"a" * 1000), ("d/b", b"b"))
+    shop.put("thing", "thing.zip", archive, unpack="zip")
+    assert run("download", "thing")[0] == 0
+    code, said, _ = run("verify")
+    assert code == 0 and said.splitlines() == ["ok     before (full)", "ok     thing (full)"]
+
+    file = full("thing") / "a"
+    times = file.stat()
+    file.write_bytes(b"A" + b"a" * 999)  # same size, same time: counting does not see it
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    code, said, _ = run("verify", "thing")
+    assert code == 1 and "FAULT" in said and "(d/a)" in said
+    assert (full("thing") / "a").read_bytes() == b"a" * 1000
+
+    kept = cache.file_of(assets.about("thing", profile="full"))
+    times = kept.stat()
+    kept.write_bytes(bytes(len(archive)))
+    os.utime(kept, ns=(times.st_atime_ns, times.st_mtime_ns))
+    code, said, _ = run("verify")
+    assert code == 1 and "sha256" in said and "'course download thing'" in said
+    assert run("download", "thing")[0] == 0
+    assert kept.read_bytes() == archive and run("verify")[0] == 0
+
+
+def test_verify_tells_of_what_is_cut_gone_or_was_never_here(shop, server, run):
+    shop.put("packed", "packed.zip", ARCHIVES["zip"], unpack="zip")
+    assert run("download", "packed", "thing")[0] == 0
+    full("thing").write_bytes(BODY[:-1])
+    cache.file_of(assets.about("packed", profile="full")).unlink()
+    code, said, _ = run("verify")
+    assert code == 1 and "399,999 bytes instead of 400,000" in said
+    assert "The archive of 'packed' is gone" in said and "were only counted" in said
+    assert tree(full("packed")) == {"a": b"a", "e/b": b"b"}
+    shop.put("far", "far.bin", BODY)
+    code, said, _ = run("verify", "far")
+    assert course.main(["verify", "nonsense"]) == 1
+    assert code == 1 and "'course download far'" in said
+
+
+def test_verify_of_the_sample_profile(shop, run):
+    content = b"bundled"
+    (shop.data / "b.bin").write_bytes(content)
+    catalogue = shop.data / "catalog.toml"
+    table = '[sample.b]\nfile = "b.bin"\nbytes = 7\nkind = "k"\nwhat = "w"\norigin = "o"\n'
+    table += f'licence = "l"\nsha256 = "{assets.sha256_of(shop.data / "b.bin")}"\n'
+    catalogue.write_text(catalogue.read_text().replace("[sample]\n", table))
+    assert run("verify", "b")[:2] == (0, "ok     b (sample)\n")
+    (shop.data / "b.bin").write_bytes(b"damaged")
+    code, said, _ = run("verify")
+    assert code == 1 and "git checkout" in said and "ok     before (full)" in said
+
+
+# ---------------------------------------------------------------- mirror
+
+
+def test_a_mirror_is_served_by_python_s_own_server_to_a_class(
+    shop, server, run, tmp_path, monkeypatch
+):
+    shop.put("packed", "packed.zip", ARCHIVES["zip"], unpack="zip", known=False, mirror="alias")
+    shop.put("far", "far.bin", BODY)
+    assert run("download", "packed", "thing")[0] == 0
+    folder = tmp_path / "Klasse für alle"
+    code, said, _ = run("mirror", str(folder))
+    assert code == 0 and "CC0" in said and "http.server" in said
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))["assets"]
+    assert set(index) == {"before", "alias", "thing"}
+    assert set(index["alias"]) == {"file", "bytes", "sha256", "kind", "what", "origin", "licence"}
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        ["index.json", *(entry["file"] for entry in index.values())]
+    )
+
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "--directory", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as classroom:
+        try:
+            port = re.search(r"port (\d+)", classroom.stdout.readline())[1]
+            monkeypatch.setenv("COURSE_MIRROR", f"http://127.0.0.1:{port}")
+            monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "a learner"))
+            server.seen.clear()
+            assert tree(full("packed")) == {"a": b"a", "e/b": b"b"}
+            assert run("download", "thing", "before")[0] == 0
+            assert full("thing").read_bytes() == BODY and server.seen == []
+        finally:
+            classroom.terminate()
+    monkeypatch.setenv("COURSE_MIRROR", str(folder))
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "another learner"))
+    assert full("thing") == folder / "thing.bin" and server.seen == []
+    code, _, complaints = run("mirror", str(folder), "thing")
+    assert code == 1 and "give another one" in complaints and full("thing").read_bytes() == BODY
+
+
+def test_a_mirror_grows_and_tells_what_it_lacks(shop, server, run, tmp_path):
+    folder = tmp_path / "mirror"
+    assert run("mirror", str(folder), "before")[0] == 0
+    code, _, complaints = run("mirror", str(folder), "thing")
+    assert code == 1 and "'course download thing'" in complaints
+    assert set(json.loads((folder / "index.json").read_text())["assets"]) == {"before"}
+    assert run("download", "thing")[0] == 0
+    assert run("mirror", str(folder), "thing")[0] == 0
+    assert set(json.loads((folder / "index.json").read_text())["assets"]) == {"before", "thing"}
+    shutil.rmtree(cache.home())
+    code, _, complaints = run("mirror", str(folder))
+    assert code == 1 and "course download all" in complaints
+
+
+def test_a_mirror_on_a_full_disk_keeps_what_it_had(small_disk, shop, run):
+    folder = small_disk / "mirror"
+    assert run("mirror", str(folder), "before")[0] == 0
+    shop.put("large", "large.bin", bytes(1_200_000))
+    assert run("download", "large")[0] == 0
+    code, _, complaints = run("mirror", str(folder), "before", "large")
+    assert code == 1 and "No space left" in complaints and str(folder) in complaints
+    assert set(json.loads((folder / "index.json").read_text())["assets"]) == {"before"}
+    assert sorted(p.name for p in folder.iterdir()) == ["before.bin", "index.json"]
+
+
+# ---------------------------------------------------------------- doctor
+
+WORKING = {
+    "tensorflow.py": "__version__ = '2.99'\nclass config:\n"
+    "    list_physical_devices = lambda kind: []\n",
+    "keras.py": "__version__ = '3.99'\nclass backend:\n    backend = lambda: 'tensorflow'\n",
+    "tensorflow_hub.py": "__version__ = '0.99'\n",
+}
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """A folder of stand-ins for TensorFlow and its kin, which would take seconds to import."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    for name, code in WORKING.items():
+        (folder / name).write_text(code)
+    return folder
+
+
+def test_doctor_gives_a_verdict_on_each_thing(packages):
+    done = process("doctor", path=packages)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    seen = ["Python 3", "packages", "setuptools", "ipywidgets", "settings", "cache", "free"]
+    seen += ["mirror", "Colab", "TensorFlow 2.99, Keras 3.99, TF Hub 0.99", "GPU"]
+    verdicts = [line for line in lines if line.startswith(("ok", "note"))]
+    assert len(verdicts) == len(seen)
+    for what, line in zip(seen, verdicts, strict=True):
+        assert what in line
+    assert lines[-1] == "This computer is ready."
+
+
+BROKEN = {
+    "TensorFlow raises": ({"tensorflow.py": "1 / 0"}, {}, "ZeroDivisionError", "pip install"),
+    "TensorFlow is missing": (
+        {"tensorflow.py": "raise ModuleNotFoundError('No module named tensorflow')"},
+        {},
+        "No module named tensorflow",
+        "pip install",
+    ),
+    "TensorFlow crashes": (
+        {"tensorflow.py": "import os\nos.abort()"},
+        {},
+        "does not start",
+        "pip install",
+    ),
+    "the processor is too old": (
+        {"tensorflow.py": "import os, signal\nos.kill(os.getpid(), signal.SIGILL)"},
+        {},
+        "does not start",
+        "AVX",
+    ),
+    "Keras on another backend": (
+        {"keras.py": WORKING["keras.py"].replace("'tensorflow'", "'jax'")},
+        {},
+        "runs on jax",
+        "unset KERAS_BACKEND",
+    ),
+    "an unknown profile": ({}, {"COURSE_PROFILE": "ful"}, "COURSE_PROFILE=ful", "'sample' or"),
+    "a misspelt setting": ({}, {"COURSE_CASHE": "x"}, "settings", "no COURSE_CASHE"),
+    "a mirror that is gone": (
+        {},
+        {"COURSE_MIRROR": "/nowhere"},
+        "mirror /nowhere",
+        "cannot be read (No such file",
+    ),
+    "a cache that cannot be written": (
+        {},
+        {"COURSE_CACHE": "/proc/nowhere"},
+        "cannot be written",
+        "set COURSE_CACHE",
+    ),
+    "Colab": ({}, {"COLAB_RELEASE_TAG": "release-1"}, "Colab, release-1", "Drive"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_doctor_names_the_fault_and_its_fix(packages, fault):
+    changed, environment, what, fix = BROKEN[fault]
+    for name, code in changed.items():
+        (packages / name).write_text(code)
+    done = process("doctor", path=packages, **environment)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    lines = done.stdout.splitlines()
+    (place,) = [n for n, line in enumerate(lines) if what in line and not line.startswith("ok")]
+    assert fix in lines[place + 1] and lines[place + 1].lstrip().startswith("-> ")
+    fault = lines[place].startswith("FAULT")
+    assert done.returncode == int(fault)
+    assert fault == (what not in ("settings", "Colab, release-1"))
+
+
+def test_doctor_sees_packages_that_are_missing_or_too_old(packages, monkeypatch):
+    real = course.importlib.metadata.version
+    wrong = {"pandas": "1.0", "setuptools": "82.0"}
+
+    def version(name):
+        if name == "gensim":
+            raise course.importlib.metadata.PackageNotFoundError(name)
+        return wrong.get(name) or real(name)
+
+    monkeypatch.setattr(course.importlib.metadata, "version", version)
+    told = list(course._packages())
+    assert {verdict for verdict, _, _ in told} == {course.BAD}
+    text = "\n".join(f"{what}: {fix}" for _, what, fix in told)
+    for part in ("gensim>=4.4 is asked for, missing", "1.0 found", "setuptools<82", "pip install"):
+        assert part in text
