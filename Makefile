@@ -9,7 +9,8 @@ PY    := $(VENV)/bin/python
 # The versions the course was last tested with; CONSTRAINTS= takes the newest instead.
 CONSTRAINTS ?= requirements.txt
 PIP   := $(PY) -m pip --disable-pip-version-check
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitise.cfg
+# One notebook or test file at a time on each of two processes: the kernels wait often enough.
+NBVAL := -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitise.cfg
 
 export COURSE_PROGRESS ?= 1
 

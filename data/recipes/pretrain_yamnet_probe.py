@@ -1,0 +1,105 @@
+"""The probe of `pretrain_yamnet.py`: how far do frozen embeddings carry to coughs?"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pretrain_yamnet_corpus import SEED
+from pretrain_yamnet_sounds import COUGHING, read
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+
+from helpers import yamnet
+
+DRAWS = 10
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Waveforms, whether each is a cough, its fold and the recording it was cut from."""
+
+    sounds: list
+    cough: np.ndarray
+    fold: np.ndarray
+    recording: np.ndarray
+
+
+def read_clips(folder):
+    """Every clip of a folder in ESC-50's layout."""
+    folder = Path(folder)
+    with (folder / "meta" / "esc50.csv").open(newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["filename"])
+    return Clips(
+        [read(folder / "audio" / row["filename"]) for row in rows],
+        np.array([int(row["target"]) == COUGHING for row in rows]).astype(int),
+        np.array([int(row["fold"]) for row in rows]),
+        np.array([row["src_file"] for row in rows]),
+    )
+
+
+def embedded(module, clips):
+    """A module's mean embedding of each clip."""
+    return np.stack([module(sound)[1].numpy().mean(axis=0) for sound in clips.sounds])
+
+
+def body_embedded(body, module, clips):
+    """The mean embedding that a Keras body makes of a module's log-mel spectrograms."""
+    spectra = [yamnet.patches(module(sound)[2]).numpy() for sound in clips.sounds]
+    rows = body.predict(np.concatenate(spectra), batch_size=256, verbose=0)
+    ends = np.cumsum([len(s) for s in spectra])[:-1]
+    return np.stack([part.mean(axis=0) for part in np.split(rows, ends)])
+
+
+def log_mel(module, clips):
+    """Mean and deviation of each band of the log-mel spectrogram of each clip."""
+    spectra = [module(sound)[2].numpy() for sound in clips.sounds]
+    return np.stack([np.concatenate([s.mean(axis=0), s.std(axis=0)]) for s in spectra])
+
+
+def probe(x, clips, a_class, train_folds, test_folds):
+    """{(n, head): (mean, spread)} of the balanced accuracy on `test_folds`, n examples a class.
+
+    The examples are drawn 10 times from `train_folds`, whose recordings are not in the test. Two
+    heads: "plain", a logistic regression on the numbers as they are; "scaled", the course's own
+    (`transfer.fit_head`), centred, with one common scale.
+    """
+    train = np.flatnonzero(np.isin(clips.fold, train_folds))
+    test = np.flatnonzero(np.isin(clips.fold, test_folds))
+    if set(clips.recording[train]) & set(clips.recording[test]):
+        raise SystemExit("a recording lies on both sides of the split")
+    found = {}
+    for n in a_class:
+        for draw in range(DRAWS):
+            rng = np.random.default_rng((SEED, draw))
+            kinds = [train[clips.cough[train] == kind] for kind in (0, 1)]
+            rows = np.concatenate([rng.permutation(kind)[:n] for kind in kinds])
+            for head, strength in (("plain", 1.0), ("scaled", 0.05)):
+                centre, scale = 0.0, 1.0
+                if head == "scaled":
+                    centre = x[rows].mean(axis=0)
+                    scale = np.sqrt(np.square(x[rows] - centre).mean())
+                model = LogisticRegression(C=strength, max_iter=5000)
+                model.fit((x[rows] - centre) / scale, clips.cough[rows])
+                guess = model.predict((x[test] - centre) / scale)
+                score = balanced_accuracy_score(clips.cough[test], guess)
+                found.setdefault((n, head), []).append(score)
+    return {key: (float(np.mean(s)), float(np.std(s))) for key, s in found.items()}
+
+
+def print_table(tasks, inputs, a_class):
+    """Print a table for each task.
+
+    Args:
+        tasks: {title: (Clips, train folds, test folds)}.
+        inputs: {name: function(Clips) -> float array [n, d]}.
+    """
+    for title, (clips, train_folds, test_folds) in tasks.items():
+        print(f"{title}: balanced accuracy in %, mean and spread of {DRAWS} draws")
+        print("                        head   " + "".join(f"{n:>6} a class" for n in a_class))
+        for name, features in inputs.items():
+            table = probe(features(clips), clips, a_class, train_folds, test_folds)
+            for head in ("plain", "scaled"):
+                cells = [table[n, head] for n in a_class]
+                cells = "".join(f"{100 * m:8.1f} +-{100 * s:3.1f}" for m, s in cells)
+                print(f"    {name:20}{head:7}{cells}", flush=True)
