@@ -6,12 +6,15 @@ trained and saved like those of any other layer.
 """
 
 import inspect
+import warnings
 from pathlib import Path
 
 from helpers import assets
 from helpers.quiet import keras, standard_error, tf
 
-with standard_error():
+with standard_error(), warnings.catch_warnings():
+    # It still asks setuptools for pkg_resources, which some versions of setuptools warn of.
+    warnings.simplefilter("ignore", UserWarning)
     import tensorflow_hub
 
 
