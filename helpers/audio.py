@@ -492,7 +492,8 @@ class YamnetLayer(HubLayer):
 
     Args:
         module: the folder of a SavedModel, or the name of an asset.
-        pooled: whether to return one embedding a clip, the mean over its patches, (n, d); else
+        pooled: whether to return one embedding a clip (n, d), the mean over its patches, each
+            brought to unit length, so that a loud patch has no more to say than a quiet one; else
             scores (n, patches, classes), embeddings (n, patches, d) and log-mel (n, frames, 64).
         last_blocks: how many of its blocks, counted from the end, learn when the layer is made
             trainable; None for all of them.
@@ -534,7 +535,7 @@ class YamnetLayer(HubLayer):
         )
         if self.pooled:
             return tf.map_fn(
-                lambda waveform: tf.reduce_mean(self._hear(waveform, training)[1], axis=0),
+                lambda waveform: _mean_direction(self._hear(waveform, training)[1]),
                 waveforms,
                 fn_output_signature=tf.TensorSpec([self._widths[1]], tf.float32),
             )
@@ -553,6 +554,10 @@ class YamnetLayer(HubLayer):
         return {**config, "pooled": self.pooled, "last_blocks": self.last_blocks}
 
 
+def _mean_direction(embeddings):
+    return tf.reduce_mean(tf.math.l2_normalize(embeddings, axis=-1), axis=0)
+
+
 def _block(variable):
     """The number of the block that a variable belongs to; None for the classifier."""
     found = re.match(r"layer(\d+)\b", variable.name)
@@ -567,7 +572,7 @@ def yamnet(last_blocks: int | None = None) -> keras.Model:
 
     Returns:
         A model from waveforms (n, samples), -1 to 1, 16 kHz, to one embedding a clip (n, d):
-        the mean over its patches.
+        the mean over its patches, each brought to unit length.
     """
     waveforms = keras.Input((None,), name="waveforms")
     module = YamnetLayer(last_blocks=last_blocks, name="yamnet_module")

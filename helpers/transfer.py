@@ -107,6 +107,21 @@ def draw(part: Part, per_class: int, seed: int) -> Part:
     return Part(part.x[order], part.y[order])
 
 
+def batches(part: Part, size: int, seed: int) -> tf.data.Dataset:
+    """Shuffled batches without end, for `fit(..., steps_per_epoch=n, shuffle=False)`.
+
+    All steps are then one epoch to Keras. With a handful of examples, a thousand epochs of one
+    step each would spend their time on beginning and ending epochs.
+
+    Args:
+        part: the examples; each pass over them is shuffled anew.
+        size: examples a batch; the last batch of a pass may be smaller.
+        seed: of the shuffling.
+    """
+    examples = tf.data.Dataset.from_tensor_slices(tuple(part))
+    return examples.shuffle(len(part.y), seed=seed).batch(size).repeat()
+
+
 # --- freezing -------------------------------------------------------------------------------
 
 
@@ -369,7 +384,12 @@ def fit_head(part: Part, seed: int = 0, *, strength: float = 0.05) -> keras.Mode
 
 
 def predict(model: keras.Model, x: np.ndarray, batch_size: int = 128) -> np.ndarray:
-    """Probabilities of shape (n, classes), in batches, without compiling anything."""
+    """Probabilities of shape (n, classes), in batches.
+
+    A compiled model trains and predicts again and again, so its graph pays; others run eagerly.
+    """
+    if getattr(model, "compiled", False) and not model.run_eagerly:
+        return model.predict(x, batch_size=batch_size, verbose=0)
     return np.concatenate(
         [
             keras.ops.convert_to_numpy(model(x[i : i + batch_size], training=False))
@@ -466,9 +486,9 @@ class FineTuner:
         _restore(self.model, self._values)
         head = fit_head(Part(predict(self.backbone, part.x), part.y))
         self.head.set_weights(head.get_weights())
-        self.model.fit(
-            part.x, part.y, epochs=self.epochs, batch_size=self.batch_size, verbose=0
-        )
+        steps = self.epochs * -(-len(part.y) // self.batch_size)
+        stream = batches(part, self.batch_size, seed)
+        self.model.fit(stream, steps_per_epoch=steps, shuffle=False, verbose=0)
         return self.model
 
 
