@@ -31,6 +31,7 @@ from helpers.cache import Asset, AssetError, cache_folder, megabytes, offline, q
 
 __all__ = [
     "SUMS",
+    "AbsentError",
     "Asset",
     "AssetError",
     "about",
@@ -46,6 +47,7 @@ __all__ = [
     "one_look",
     "original",
     "path",
+    "path_or_sample",
     "profile",
     "quiet",
     "room_for",
@@ -61,6 +63,10 @@ UNPACKS_TO = 1.5  # room that the content of an archive is taken to need, in siz
 
 _chosen: str | None = None
 _looked: dict | None = None
+
+
+class AbsentError(AssetError):
+    """The asset is not here, and the mirror, if there is one, does not have it."""
 
 
 class _MirrorError(AssetError):
@@ -125,6 +131,29 @@ def path(name: str, *, profile: str | None = None) -> Path:
             return _opened(asset)
         except _MirrorError as error:
             return _opened(_public_instead(name, error))
+
+
+def path_or_sample(name: str) -> tuple[Path, Asset]:
+    """The path of an asset and what it is; where `full` lacks it, the one of `sample`.
+
+    For weights and vectors without which a chapter can still be worked through on real pictures
+    or sentences. A line says that the bundled one stands in. What is here but damaged, and a
+    mirror that fails, are errors as ever.
+
+    Raises:
+        AssetError: as of `path`; also if the sample profile has no such asset.
+    """
+    try:
+        return path(name), about(name)
+    except AbsentError:
+        if name not in _catalogue("sample"):
+            raise
+    lacking, bundled = about(name), about(name, profile="sample")
+    print(
+        f"{name!r} of the full profile ({lacking.size}) is not here, so the bundled one stands "
+        f"in: {bundled.what}. 'course download {name}' fetches the original."
+    )
+    return path(name, profile="sample"), bundled
 
 
 def _profile(given: str | None) -> str:
@@ -218,7 +247,10 @@ def _unknown(name: str, profile: str, known: list[str]) -> str:
 
 
 def _missing(asset: Asset, fault: str = "") -> AssetError:
-    """The error of an asset that is not here, with the command that fetches it and its time."""
+    """The error of an asset that is not here, with the command that fetches it and its time.
+
+    AbsentError, unless there is something here and `fault` says what is wrong with it.
+    """
     place = os.environ.get("COURSE_MIRROR")
     told = f"in {cache_folder()} {fault}" if fault else "is not here"
     if place and offline() and _is_address(place):
@@ -237,7 +269,8 @@ def _missing(asset: Asset, fault: str = "") -> AssetError:
         )
     else:
         told += " and has no public address"
-    return AssetError(f"The asset {asset.name!r} of the full profile ({asset.size}) {told}: {fix}.")
+    kind = AssetError if fault else AbsentError
+    return kind(f"The asset {asset.name!r} of the full profile ({asset.size}) {told}: {fix}.")
 
 
 # ---------------------------------------------------------------- bundled

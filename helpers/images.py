@@ -44,9 +44,9 @@ def load_cats_vs_dogs(size: int | None = None) -> Splits:
     return load_pictures(assets.path("cats-vs-dogs"), size or image_size())
 
 
-def image_size() -> int:
-    """Height and width in pixels that the profile's backbones are meant for."""
-    return assets.about("cats-vs-dogs").settings["image_size"]
+def image_size(profile: str | None = None) -> int:
+    """Height and width in pixels that a profile's backbones are meant for; the current if None."""
+    return assets.about("cats-vs-dogs", profile=profile).settings["image_size"]
 
 
 def load_pictures(root: str | Path, size: int, *, batch_size: int = 32, seed: int = 0) -> Splits:
@@ -221,6 +221,8 @@ def application(name: str, size: int | None = None) -> keras.Model:
     """A pretrained backbone of Keras Applications, frozen, ending in global average pooling.
 
     In `sample` it may be a narrow one: the same layers by the same names, with fewer channels.
+    Where the weights are not here in `full`, the narrow one stands in, and a line says so; it
+    sees the pictures at the size it was trained on.
 
     Args:
         name: "vgg16", "resnet50" or "inception-v3".
@@ -235,14 +237,20 @@ def application(name: str, size: int | None = None) -> keras.Model:
     """
     if name not in APPLICATIONS:
         raise ValueError(f"There is no backbone '{name}': choose from {', '.join(APPLICATIONS)}.")
-    weights, asset = assets.path(name), assets.about(name)
+    weights, asset = assets.path_or_sample(name)
     size = size or image_size()
     builder = APPLICATIONS[name][0]
     pictures = keras.Input((size, size, 3), name="pictures")
+    prepared = Preprocess(name, name="preprocess")(pictures)
+    if asset.profile != assets.profile():
+        trained = image_size(asset.profile)
+        prepared = keras.layers.Resizing(
+            trained, trained, antialias=True, name=f"to_{trained}_pixels"
+        )(prepared)
     body = builder(
         include_top=False,
         weights=None,
-        input_tensor=Preprocess(name, name="preprocess")(pictures),
+        input_tensor=prepared,
         pooling="avg",
         name=name,
     )
@@ -313,7 +321,14 @@ def _source_classes(module):
     if names.is_file():
         return tuple(names.read_text(encoding="utf8").splitlines())
     # Google's module has 1001 classes, the first of them "background", and no names inside.
-    index = json.loads(assets.path("imagenet-classes", profile=module.profile).read_bytes())
+    try:
+        index = json.loads(assets.path("imagenet-classes", profile=module.profile).read_bytes())
+    except assets.AbsentError:
+        print(
+            "The names of the ImageNet classes are not here, so numbers stand in: "
+            "'course download imagenet-classes' (35 kB) fetches the names."
+        )
+        return ("background", *(f"class {i}" for i in range(1000)))
     return ("background", *(index[str(i)][1] for i in range(1000)))
 
 

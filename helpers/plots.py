@@ -1,9 +1,11 @@
 """Every figure of the course: one look, safe for colour-blind readers, each with alt text."""
 
 import base64
+import contextlib
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,11 +24,40 @@ def show(figure: plt.Figure, alt: str) -> None:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=80, bbox_inches="tight", facecolor="white")
     plt.close(figure)
+    picture = base64.b64encode(png.getvalue()).decode()
+    if (shown := _collected.get()) is not None:
+        shown.append(
+            f'<img src="data:image/png;base64,{picture}" alt="{html.escape(alt, quote=True)}" '
+            'style="max-width: 100%">'
+        )
+        return
     display(
-        {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt},
+        {"image/png": picture, "text/plain": alt},
         metadata={"image/png": {"alt": alt}},
         raw=True,
     )
+
+
+def show_html(page: str, text: str) -> None:
+    """Display a piece of HTML, with a text for front ends that show none."""
+    if (shown := _collected.get()) is not None:
+        shown.append(page)
+        return
+    display({"text/html": page, "text/plain": text}, raw=True)
+
+
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collect() -> Iterator[list[str]]:
+    """Within it figures and players are kept as pieces of HTML instead of being displayed."""
+    shown: list[str] = []
+    token = _collected.set(shown)
+    try:
+        yield shown
+    finally:
+        _collected.reset(token)
 
 
 def pictures(
@@ -91,7 +122,7 @@ def players(waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: 
     grid = f"display: grid; grid-template-columns: repeat({columns}, max-content); gap: 0.6em"
     text = "Players: " + ", ".join(titles)
     page = f'<div style="{grid}">{"".join(cells)}</div>'
-    display({"text/html": page, "text/plain": text}, raw=True)
+    show_html(page, text)
 
 
 def waveforms(sounds: Sequence[np.ndarray], titles: Sequence[str], *, alt: str) -> None:

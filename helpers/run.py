@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 # Editors add these; they change with each opening and say nothing.
-KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter", "slideshow"}
 
 
 def execute(path: Path, **environment: str) -> nbformat.NotebookNode:
@@ -57,6 +58,9 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEEP_CELL}
+        for output in cell.get("outputs", []):
+            # Without its kernel a widget is an error message; its words stay.
+            output.get("data", {}).pop(WIDGET, None)
     return nbformat.from_dict(notebook)
 
 

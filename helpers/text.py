@@ -242,11 +242,14 @@ def encode(layer: keras.layers.TextVectorization, reviews) -> np.ndarray | Array
 def load_vectors(limit: int | None = None) -> KeyedVectors:
     """The pretrained Word2Vec vectors of the profile, frequent words first.
 
+    Where Google News is not here in `full`, the course's own vectors stand in, and a line says so.
+
     Args:
         limit: read only so many words; the catalogue's number if None.
     """
-    path, settings = assets.path("word-vectors"), assets.about("word-vectors").settings
-    return read_vectors(path, limit=limit or settings.get("limit"), dimension=settings["dimension"])
+    path, asset = assets.path_or_sample("word-vectors")
+    limit = limit or asset.settings.get("limit")
+    return read_vectors(path, limit=limit, dimension=asset.settings["dimension"])
 
 
 def read_vectors(

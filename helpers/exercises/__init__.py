@@ -1,4 +1,4 @@
-"""Exercises that answer: checks of what a learner made, and quiz questions.
+"""Exercises that answer: checks of what a learner made, hints, quiz questions, progress.
 
 One module a chapter holds its exercises; the first part of a name says which: the exercise
 "images.freeze" stands in `helpers/exercises/images.py`. A check gets the learner's object and
@@ -6,12 +6,20 @@ returns nothing where it is right, or one sentence that asks the question which 
 """
 
 import difflib
+import html
 import importlib
+import io
+import itertools
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+from helpers import plots, progress, widgets
+
 CHAPTERS = ("start", "images", "text", "audio")
+LEVELS = ("easy", "medium", "hard")
 
 
 @dataclass(frozen=True)
@@ -38,15 +46,40 @@ class Question:
         return "\n".join([self.text, *options])
 
 
-_checks: dict[str, tuple[Callable[[Any], str | None], str]] = {}
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: its check, what is said when it is solved, and what a learner may ask for."""
+
+    name: str
+    check: Callable[[Any], str | None]
+    praise: str
+    minutes: int
+    level: str
+    hints: tuple[str, ...]
+
+
+_exercises: dict[str, Exercise] = {}
 _questions: dict[str, Question] = {}
+_state = SimpleNamespace(hints=True)
 
 
-def exercise(name: str, praise: str):
-    """Register a check. It may raise: a fault in the learner's code becomes a message."""
+def exercise(
+    name: str, praise: str, *, minutes: int = 5, level: str = "medium", hints: tuple[str, ...] = ()
+):
+    """Register a check. It may raise: a fault in the learner's code becomes a message.
+
+    Args:
+        name: chapter and exercise, such as "images.freeze".
+        praise: said when it is solved: what was shown by it.
+        minutes: how long it takes, about.
+        level: "easy", "medium" or "hard".
+        hints: three, each of which gives away a little more; none is the solution.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"{name} has the level {level!r}: choose one of {', '.join(LEVELS)}.")
 
     def register(check):
-        _checks[name] = (check, praise)
+        _exercises[name] = Exercise(name, check, praise, minutes, level, tuple(hints))
         return check
 
     return register
@@ -63,36 +96,142 @@ def judge(name: str, answer: Any) -> Verdict:
     Raises:
         ValueError: there is no such exercise.
     """
-    check, praise = _find(_checks, name, "exercise")
+    asked = _find(_exercises, name, "exercise")
     if answer is ...:
         return Verdict("not started", "Replace the three dots by your answer, then run this again.")
     try:
-        fault = check(answer)
+        # What the learner's code prints while it is tried would bury the verdict.
+        with redirect_stdout(io.StringIO()):
+            fault = asked.check(answer)
     except Exception as error:  # whatever the learner's code does wrong is the learner's lesson
         fault = f"Your answer stopped with {type(error).__name__}: {error}"
-    return Verdict("not yet", fault) if fault else Verdict("correct", praise)
+    return Verdict("not yet", fault) if fault else Verdict("correct", asked.praise)
 
 
-def check(name: str, answer: Any) -> None:
-    """Print what the check says: not started, not yet and why, or correct."""
-    print(judge(name, answer))
+def check(name: str, answer: Any, *, own: bool = True) -> None:
+    """Print what the check says: not started, not yet and why, or correct; hints lie below.
+
+    Args:
+        name: of the exercise.
+        answer: what the learner made; three dots where nothing was.
+        own: whether it is the learner's own. The folded solutions are not: nothing is noted.
+
+    Raises:
+        ValueError: there is no such exercise.
+    """
+    verdict = judge(name, answer)
+    print(verdict)
+    if verdict.state == "correct":
+        if own:
+            progress.note(name)
+    elif _state.hints and (hints := _exercises[name].hints):
+        plots.show_html(_ladder(hints), f'Stuck? exercises.hint("{name}") gives a first hint.')
+
+
+def _ladder(hints):
+    """Hints folded into each other: the second can be opened when the first is read."""
+    page = ""
+    for number, text in reversed(list(enumerate(hints, 1))):
+        title = "A hint" if number == 1 else "Another hint"
+        summary = f"<summary>{title} ({number} of {len(hints)})</summary>"
+        page = f"<details>{summary}<p>{html.escape(text)}</p>{page}</details>"
+    return page
+
+
+def hint(name: str, number: int = 1) -> None:
+    """Print one hint; `number` is 1 for the gentlest.
+
+    Raises:
+        ValueError: there is no such exercise, or no such hint.
+    """
+    hints = _find(_exercises, name, "exercise").hints
+    if not 1 <= number <= len(hints):
+        raise ValueError(f"{name} has {len(hints)} hints: give a number from 1 to {len(hints)}.")
+    print(f"Hint {number} of {len(hints)}: {hints[number - 1]}")
 
 
 def quiz(name: str, choice: Any = ...) -> None:
-    """Print a question, or what is right or wrong about the option chosen.
+    """Show a question with buttons to choose by, or judge the option chosen.
+
+    Where there are no widgets the question is printed, with how to answer it.
 
     Raises:
         ValueError: there is no such question.
     """
     asked = _find(_questions, name, "question")
     letter = choice.strip().lower() if isinstance(choice, str) else choice
-    if letter is ...:
-        print(asked)
-    elif letter not in asked.options:
-        print(f"There is no option {choice!r}: choose one of {', '.join(asked.options)}.")
-    else:
-        verdict = "Right." if letter == asked.right else "Not quite."
-        print(f"{verdict} {asked.options[letter][1]}")
+    if letter is not ...:
+        print(_reply(asked, letter))
+        return
+    words = f'{asked}\nAnswer with a letter: exercises.quiz("{name}", "a")'
+    if not widgets.possible():
+        print(words)
+        return
+    import ipywidgets
+
+    title = ipywidgets.HTML(f"<b>{html.escape(asked.text)}</b>")
+    lines = [f"{each}) {html.escape(option)}" for each, (option, _) in asked.options.items()]
+    listed = ipywidgets.HTML("<br>".join(lines))
+    # Long options are cut off beside a button, so the buttons carry the letters.
+    buttons = ipywidgets.RadioButtons(
+        options=list(asked.options), index=None, description="Answer", layout={"width": "16em"}
+    )
+    answer = ipywidgets.HTML()
+
+    def judge_choice(change):
+        answer.value = f"<p>{html.escape(_reply(asked, change['new']))}</p>"
+        if change["new"] == asked.right:
+            progress.note(name)
+
+    buttons.observe(judge_choice, "value")
+    widgets.show(ipywidgets.VBox([title, listed, buttons, answer]), words)
+
+
+def _reply(asked, letter):
+    if letter not in asked.options:
+        return f"There is no option {letter!r}: choose one of {', '.join(asked.options)}."
+    verdict = "Right." if letter == asked.right else "Not quite."
+    return f"{verdict} {asked.options[letter][1]}"
+
+
+def begin(chapter: str, dial: SimpleNamespace | None = None) -> None:
+    """Show the exercises of a chapter: minutes, level, which are solved, and which fit the time.
+
+    Args:
+        chapter: "start", "images", "text" or "audio".
+        dial: the chapter's dials: `hints` switches hints off, `exercises` says which are set,
+            and `minutes` how long there is for them.
+    """
+    _state.hints = getattr(dial, "hints", True)
+    known, questions = names(chapter)
+    chosen = getattr(dial, "exercises", "all")
+    if chosen != "all":
+        full = [each if "." in each else f"{chapter}.{each}" for each in chosen]
+        for each in full:
+            _find(_exercises, each, "exercise")
+        known = [name for name in known if name in full]
+    solved = progress.solved()
+    rows, time = [], itertools.accumulate(_exercises[name].minutes for name in known)
+    minutes = getattr(dial, "minutes", None)
+    for number, (name, until) in enumerate(zip(known, time, strict=True), 1):
+        asked = _exercises[name]
+        late = " (if time is left)" if minutes and until > minutes else ""
+        title = f"{number}. {name.partition('.')[2].replace('_', ' ')}"
+        mark = "&#10003; solved" if name in solved else "open"
+        rows.append((title, asked.minutes, asked.level + late, mark))
+    done = sum(name in solved for name in (*known, *questions))
+    total = len(known) + len(questions)
+    plots.show_html(_overview(rows, done, total), progress.bar(done, total))
+
+
+def _overview(rows, done, total):
+    head = "".join(f"<th>{title}</th>" for title in ("exercise", "minutes", "level", "yours"))
+    body = "".join(
+        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    label = f"{done} of {total} exercises and questions solved"
+    bar = f'<progress value="{done}" max="{total}" aria-label="{label}"></progress> {label}'
+    return f"<p>{bar}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def names(chapter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -100,8 +239,13 @@ def names(chapter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     _load(chapter)
     return tuple(
         tuple(name for name in known if name.startswith(f"{chapter}."))
-        for known in (_checks, _questions)
+        for known in (_exercises, _questions)
     )
+
+
+def exercises(chapter: str) -> dict[str, Exercise]:
+    """The exercises of a chapter by name, in their order."""
+    return {name: _exercises[name] for name in names(chapter)[0]}
 
 
 def _find(known, name, kind):
