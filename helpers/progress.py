@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -42,12 +43,28 @@ def forget() -> None:
     file().unlink(missing_ok=True)
 
 
+def asked() -> dict[str, list[str]]:
+    """The exercises and questions of each notebook, as its cells name them."""
+    folder = Path(__file__).resolve().parent.parent / "notebooks"
+    found = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        calls = re.findall(r'exercises\.(?:check|quiz)\("([\w.]+)"', code)
+        found[path.stem] = list(dict.fromkeys(calls))
+    return found
+
+
 def _write(kept):
     with tempfile.NamedTemporaryFile(
         "w", dir=file().parent, suffix=".part", delete=False, encoding="utf8"
     ) as part:
         json.dump(kept, part, indent=1)
-    os.replace(part.name, file())
+    try:
+        os.replace(part.name, file())
+    except OSError:
+        os.unlink(part.name)
+        raise
 
 
 def bar(done: int, total: int, width: int = 20) -> str:

@@ -10,10 +10,13 @@ import html
 import io
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from IPython.display import display
 
 from helpers import plots
+
+COURSE = Path(__file__).resolve().parent
 
 
 def picture_of(function: Callable, *args, **values) -> str:
@@ -24,7 +27,10 @@ def picture_of(function: Callable, *args, **values) -> str:
             function(*args, **values)
         except Exception as error:  # a wrong value must not silence the controls
             where = traceback.extract_tb(error.__traceback__)[-1]
-            print(f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})")
+            if isinstance(error, ValueError) and Path(where.filename).is_relative_to(COURSE):
+                print(error)  # written for people: it says what, where and what to do
+            else:
+                print(f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})")
     text = printed.getvalue().rstrip()
     lines = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>' if text else ""
     return lines + "".join(shown)

@@ -10,6 +10,7 @@ import html
 import importlib
 import io
 import itertools
+import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def _ladder(hints):
     for number, text in reversed(list(enumerate(hints, 1))):
         title = "A hint" if number == 1 else "Another hint"
         summary = f"<summary>{title} ({number} of {len(hints)})</summary>"
-        page = f"<details>{summary}<p>{html.escape(text)}</p>{page}</details>"
+        page = f"<details>{summary}<p>{_marked(text)}</p>{page}</details>"
     return page
 
 
@@ -169,8 +170,8 @@ def quiz(name: str, choice: Any = ...) -> None:
         return
     import ipywidgets
 
-    title = ipywidgets.HTML(f"<b>{html.escape(asked.text)}</b>")
-    lines = [f"{each}) {html.escape(option)}" for each, (option, _) in asked.options.items()]
+    title = ipywidgets.HTML(f"<b>{_marked(asked.text)}</b>")
+    lines = [f"{each}) {_marked(option)}" for each, (option, _) in asked.options.items()]
     listed = ipywidgets.HTML("<br>".join(lines))
     # Long options are cut off beside a button, so the buttons carry the letters.
     buttons = ipywidgets.RadioButtons(
@@ -179,12 +180,17 @@ def quiz(name: str, choice: Any = ...) -> None:
     answer = ipywidgets.HTML()
 
     def judge_choice(change):
-        answer.value = f"<p>{html.escape(_reply(asked, change['new']))}</p>"
+        answer.value = f"<p>{_marked(_reply(asked, change['new']))}</p>"
         if change["new"] == asked.right:
             progress.note(name)
 
     buttons.observe(judge_choice, "value")
     widgets.show(ipywidgets.VBox([title, listed, buttons, answer]), words)
+
+
+def _marked(text):
+    """As HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _reply(asked, letter):
