@@ -36,4 +36,7 @@ with standard_error():
 
     tf.zeros(1)  # the first operation looks for devices, and talks about it
 
+# It warns when a function becomes a graph again and again: here many models are tried, on purpose.
+tf.get_logger().setLevel("ERROR")
+
 __all__ = ["keras", "standard_error", "tf"]

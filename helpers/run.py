@@ -3,6 +3,9 @@
     python -m helpers.run                 every chapter: a page each under build/, and a table
     python -m helpers.run 01              only those whose name starts so
     python -m helpers.run --in-place      for authors: keep the outputs in the notebooks
+
+With COURSE_PROFILE=full the chapters run on the public originals, as far as they are here or in
+COURSE_MIRROR, and the pages stand under build/full.
 """
 
 import argparse
@@ -15,10 +18,13 @@ import time
 from pathlib import Path
 
 import nbformat
+from jinja2 import DictLoader
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
+
+from helpers import slides
 
 ROOT = Path(__file__).resolve().parent.parent
 # Editors add these; they change with each opening and say nothing.
@@ -26,13 +32,15 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter", "slideshow"}
 
 
-def execute(path: Path, **environment: str) -> nbformat.NotebookNode:
+def execute(
+    path: Path, *, allow_errors: bool = False, **environment: str
+) -> nbformat.NotebookNode:
     """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
 
     `environment` is set for the kernel, beside what this process has.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell failed.
+        nbclient.exceptions.CellExecutionError: a cell failed, and `allow_errors` is not set.
     """
     notebook = nbformat.read(path, as_version=4)
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
@@ -40,6 +48,7 @@ def execute(path: Path, **environment: str) -> nbformat.NotebookNode:
         NotebookClient(
             notebook,
             timeout=1800,
+            allow_errors=allow_errors,
             coalesce_streams=True,
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
@@ -47,8 +56,19 @@ def execute(path: Path, **environment: str) -> nbformat.NotebookNode:
             store_widget_state=False,
             # The kernel warns that it talks to this machine alone without encryption.
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        ).execute(env={**os.environ, **environment})
+        ).execute(env={**os.environ, **_absolute(), **environment})
     return tidy(notebook)
+
+
+def _absolute() -> dict[str, str]:
+    """The folders that the environment names, from the root: a kernel starts in notebooks/."""
+    names = ("COURSE_MIRROR", "COURSE_CACHE", "COURSE_DIALS")
+    places = {name: os.environ.get(name) for name in names}
+    return {
+        name: str(Path(place).expanduser().absolute())
+        for name, place in places.items()
+        if place and "://" not in place
+    }
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -62,6 +82,15 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             # Without its kernel a widget is an error message; its words stay.
             output.get("data", {}).pop(WIDGET, None)
     return nbformat.from_dict(notebook)
+
+
+def page(notebook: nbformat.NotebookNode) -> str:
+    """A notebook as a page, in which the figures keep their alt texts."""
+    template = "{%- extends 'index.html.j2' -%}" + slides.FIGURE
+    exporter = HTMLExporter(
+        extra_loaders=[DictLoader({"course.html.j2": template})], template_file="course.html.j2"
+    )
+    return exporter.from_notebook_node(notebook)[0]
 
 
 def save_picture(notebook: nbformat.NotebookNode, file: Path) -> None:
@@ -111,8 +140,7 @@ def run(paths: list[Path], build: Path, in_place: bool) -> bool:
                 print(f"{path.name} stopped:\n{error}", file=sys.stderr)
                 continue
             timings[path.stem] = round(time.perf_counter() - start, 1)
-            page, _ = HTMLExporter().from_notebook_node(notebook)
-            (build / f"{path.stem}.html").write_text(page, encoding="utf8")
+            (build / f"{path.stem}.html").write_text(page(notebook), encoding="utf8")
             if in_place:
                 nbformat.write(notebook, path)
                 save_picture(notebook, ROOT / "docs" / f"{path.stem}.png")
@@ -140,7 +168,8 @@ def main() -> None:
         paths = [path for path in paths if path.name.startswith(tuple(chosen.chapter))]
         if not paths:
             sys.exit(f"No notebook starts with {' or '.join(chosen.chapter)}: see notebooks/.")
-    sys.exit(not run(paths, ROOT / "build", chosen.in_place))
+    full = os.environ.get("COURSE_PROFILE") == "full" and not chosen.in_place
+    sys.exit(not run(paths, ROOT / "build" / ("full" if full else ""), chosen.in_place))
 
 
 if __name__ == "__main__":

@@ -49,3 +49,16 @@ def test_in_place_keeps_outputs_and_drops_what_varies(notebooks, tmp_path):
     cell = run.nbformat.read(path, as_version=4).cells[0]
     assert [output.text for output in cell.outputs] == ["one\ntwo\n"]
     assert dict(cell.metadata) == {} and cell.execution_count == 1
+
+
+def test_a_relative_folder_means_the_same_to_a_kernel(notebooks, tmp_path, monkeypatch):
+    path = notebooks("04_x.ipynb", "import os; print(os.environ['COURSE_MIRROR'])")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for given, meant in (
+        ("mirror", str(elsewhere / "mirror")),
+        ("http://127.0.0.1:1/mirror", "http://127.0.0.1:1/mirror"),
+    ):
+        monkeypatch.setenv("COURSE_MIRROR", given)
+        assert run.execute(path).cells[0].outputs[0].text == f"{meant}\n"
