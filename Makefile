@@ -10,11 +10,12 @@ PY    := $(VENV)/bin/python
 CONSTRAINTS ?= requirements.txt
 PIP   := $(PY) -m pip --disable-pip-version-check
 # One notebook or test file at a time on each of two processes: the kernels wait often enough.
-NBVAL := -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitise.cfg
+TWO   := -n 2 --dist loadfile --no-loadscope-reorder
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitise.cfg
 
 export COURSE_PROGRESS ?= 1
 
-.PHONY: lab run test test-portable lint notebooks catalogue constraints clean help
+.PHONY: lab run test test-portable test-colab lint notebooks catalogue constraints clean help
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -44,11 +45,32 @@ run: $(VENV)/.ready
 	$(PY) -m helpers.run
 
 test: $(VENV)/.ready lint
-	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m pytest $(NBVAL) tests notebooks
+	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m pytest $(TWO) $(NBVAL) tests notebooks
 
 # The committed outputs must hold on a processor with other rounding, too.
 test-portable: $(VENV)/.ready
-	COURSE_PROFILE=sample COURSE_PROGRESS=0 TF_ENABLE_ONEDNN_OPTS=0 $(PY) -m pytest $(NBVAL) notebooks
+	COURSE_PROFILE=sample COURSE_PROGRESS=0 TF_ENABLE_ONEDNN_OPTS=0 $(PY) -m pytest $(TWO) $(NBVAL) notebooks
+
+# Colab's versions, in an environment of their own: outside `make test`, as it takes long. The
+# set-up cells believe to be on Colab and install what is lacking, so this needs the network, and
+# one notebook runs after the other. One alone: make test-colab CHAPTERS=notebooks/01_images.ipynb
+COLAB := build/colab
+CHAPTERS ?= notebooks
+$(COLAB)/.ready: tests/colab-requirements.txt
+	@found=; for p in $(or $(PYTHON),python3.13 python3.12 python3); do \
+	  v=$$("$$p" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+	  case $$v in 3.12|3.13) found=$$p; break;; esac; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Colab has Python 3.13, and 3.12 will do: name yours: make test-colab PYTHON=/path/to/python3.13" >&2; \
+	  exit 1; \
+	fi; \
+	"$$found" -m venv --clear $(COLAB)
+	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+test-colab: $(COLAB)/.ready
+	COLAB_RELEASE_TAG=as-on-colab COURSE_PROFILE=sample COURSE_PROGRESS=0 $(COLAB)/bin/python -m pytest $(NBVAL) $(CHAPTERS)
 
 lint: $(VENV)/.ready
 	@$(PY) -m ruff check --quiet .

@@ -5,6 +5,9 @@ course download images|text|audio|all|NAME...
 course verify [NAME...]             read every byte again
 course mirror DIR [NAME...]         a folder that a classroom can serve
 course doctor                       is this computer ready, and if not, what helps
+course progress [--forget]           which exercises you have solved
+course edition student|solved|slides --out DIR [--dials DIR]
+course stamp                        the repository's address, into badges and set-up cells
 """
 
 import argparse
@@ -23,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 try:
-    from helpers import archives, assets, cache, downloads
+    from helpers import archives, assets, cache, downloads, progress
 except ModuleNotFoundError as missing:
     sys.exit(
         f"The course lacks the package {missing.name}: run '{sys.executable} -m pip install "
@@ -32,7 +35,9 @@ except ModuleNotFoundError as missing:
 
 GOOD, HINT, BAD = "ok", "note", "FAULT"
 PACKAGE = "transfer-learning-course"
-SETTINGS = "COURSE_PROFILE COURSE_MIRROR COURSE_CACHE COURSE_OFFLINE COURSE_PROGRESS".split()
+SETTINGS = (
+    "COURSE_PROFILE COURSE_MIRROR COURSE_CACHE COURSE_OFFLINE COURSE_PROGRESS COURSE_DIALS".split()
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,6 +57,18 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("names", nargs="*", metavar="NAME", help="all that is here if none is given")
     one.set_defaults(run=mirror)
     add("doctor", help="is this computer ready, and if not, what helps").set_defaults(run=doctor)
+    one = add("progress", help="which exercises you have solved")
+    one.add_argument("--forget", action="store_true", help="begin anew")
+    one.set_defaults(run=solved)
+    one = add("edition", help="make an edition for students, a solved one, or slides")
+    one.add_argument("kind", metavar="student|solved|slides")
+    one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    one.add_argument("--dials", type=Path, metavar="DIR", help="dials that go before the course's")
+    one.add_argument("--force", action="store_true", help="write over what is in DIR")
+    one.add_argument("--check", action="store_true", help="solved: run it, name what is not right")
+    one.add_argument("--reveal", metavar="DIR|URL", help="slides: where reveal.js is")
+    one.set_defaults(run=edition)
+    add("stamp", help="carry the repository's address to all places").set_defaults(run=stamp)
     given = parser.parse_args(arguments)
     try:
         return given.run(given)
@@ -64,6 +81,24 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `course status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+# ---------------------------------------------------------------- what is solved
+
+
+def solved(given) -> int:
+    """Print, chapter by chapter, what was solved; nothing of it leaves this computer."""
+    if given.forget:
+        progress.forget()
+        print(f"Forgotten: {progress.file()} is gone.")
+    known = progress.solved()
+    for chapter, names in progress.asked().items():
+        left = [name.partition(".")[2] for name in names if name not in known]
+        line = f"{chapter:<16}{progress.bar(len(names) - len(left), len(names))}"
+        print(line + (f"; open: {', '.join(left)}" if left and len(left) < len(names) else ""))
+    if not given.forget:
+        print(f"Kept in {progress.file()}, and nowhere else.")
+    return 0
 
 
 # ---------------------------------------------------------------- what is here
@@ -240,6 +275,59 @@ def _copy(asset: assets.Asset, file: Path, folder: Path, shop: Path) -> None:
     if cache.sha256_of(shop / file.name) != asset.sha256:
         raise assets.AssetError(f"The copy of {asset.name!r} in {folder} differs: try again.")
     os.replace(shop / file.name, target)
+
+
+# ---------------------------------------------------------------- for instructors
+
+
+def edition(given) -> int:
+    """Make an edition; 1 if it cannot be made, or if a check of the solved one does not pass."""
+    from helpers import dials, editions, slides  # takes time that other commands need not spend
+
+    try:
+        if given.check and given.kind != "solved":
+            raise editions.EditionError("--check is for the solved edition: leave it out.")
+        written = editions.build(
+            given.kind,
+            given.out,
+            given=given.dials,
+            force=given.force,
+            reveal=given.reveal,
+        )
+    except (editions.EditionError, slides.SlidesError, dials.DialError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{len(written)} chapters are in {given.out}; README.md there says how to use them.")
+    return _check(written) if given.check else 0
+
+
+def _check(written: list[Path]) -> int:
+    """Run solved notebooks and name each exercise whose check does not pass."""
+    from helpers import editions
+
+    faults = 0
+    for path in written:
+        wrong = editions.check(path)
+        for name, said in wrong.items():
+            print(f"{BAD:<6} {path.name}: {name} does not pass: {said}")
+        if not wrong:
+            print(f"{GOOD:<6} {path.name}: every check passes", flush=True)
+        faults += len(wrong)
+    return min(faults, 1)
+
+
+def stamp(_) -> int:
+    """Stamp the repository's address into badges and set-up cells; 1 if it cannot be."""
+    from helpers import stamp
+
+    try:
+        public, changed = stamp.address(), stamp.stamp()
+    except stamp.StampError as error:
+        print(error, file=sys.stderr)
+        return 1
+    where = public or "no address is set, so no badges"
+    print(f"{len(changed)} files changed ({where}).")
+    return 0
 
 
 # ---------------------------------------------------------------- is this computer ready?

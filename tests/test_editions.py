@@ -1,0 +1,432 @@
+"""Editions: what goes, what stays, what runs; and which exercise is at fault if a check fails."""
+
+import copy
+import importlib.util
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import nbformat
+import nbformat.v4 as new
+import pytest
+from bs4 import BeautifulSoup  # comes with nbconvert
+
+from helpers import __main__ as course
+from helpers import dials, editions, run, slides
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+QUICK = ROOT / "tests" / "dials"
+IMPORT = "from helpers import exercises"
+
+
+def text(source, **metadata):
+    return new.new_markdown_cell(source, metadata=metadata)
+
+
+def code(source, said="", **metadata):
+    outputs = [new.new_output("stream", name="stdout", text=said)] if said else []
+    return new.new_code_cell(source, outputs=outputs, execution_count=1, metadata=metadata)
+
+
+def stub(name, kind="check"):
+    value = ", answer" if kind == "check" else ""
+    return code(f'answer = ...\nexercises.{kind}("{name}"{value})', "Not started.")
+
+
+def solution(name, answer):
+    return code(
+        f'answer = {answer}\nexercises.check("{name}", answer, own=False)',
+        "Correct.",
+        tags=["solution"],
+        jupyter={"source_hidden": True},
+    )
+
+
+def quiz(name, letter):
+    folded = {"tags": ["solution"], "jupyter": {"source_hidden": True}}
+    return [
+        code(f'exercises.quiz("{name}")', "a question"),
+        code(f'exercises.quiz("{name}", "{letter}")', "Right.", **folded),
+    ]
+
+
+def small(answer="(0, 255)"):
+    """A chapter with two exercises and a question."""
+    cells = [
+        text("# 09 Small\n\nSee [the other](10_other.ipynb) and ![one](../docs/a%20picture.png)."),
+        code(IMPORT, "above"),
+        text("Prose.\n\n## Exercises\n\nHow it works.\n\n**1. Range (1 minute).** Which?"),
+        code("# a preparation"),
+        stub("images.range"),
+        solution("images.range", answer),
+        text("**2. Head (5 minutes).** Build one.\n\nWith a second paragraph."),
+        stub("images.head"),
+        code('exercises.hint("images.head")', "Hint 1"),
+        solution("images.head", "..."),
+        text("## Quiz"),
+        *quiz("images.once", "b"),
+        text("## What to take away"),
+    ]
+    for number, cell in enumerate(cells):
+        cell.id = f"c{number}"
+    return new.new_notebook(cells=cells)
+
+
+@pytest.fixture
+def chapters(tmp_path):
+    """A folder of two notebooks that link to each other, with dials for one of them."""
+    folder = tmp_path / "course" / "notebooks"
+    (folder / "dials").mkdir(parents=True)
+    (tmp_path / "course" / "docs").mkdir()
+    (tmp_path / "course" / "docs" / "a picture.png").write_bytes(b"png")
+    nbformat.write(small(), folder / "09_small.ipynb")
+    other = [
+        text("[badge](https://x.y)", tags=["badge"]),
+        text("# 10\n[dials](dials/09_small.toml)"),
+    ]
+    nbformat.write(new.new_notebook(cells=other), folder / "10_other.ipynb")
+    dials = '# Small\nlabels = [5, 10]  # a class\nexercises = "all"  # or a list\nhints = true\n'
+    (folder / "dials" / "09_small.toml").write_text(dials)
+    return folder
+
+
+def sources(notebook):
+    return "\n".join(cell.source for cell in notebook.cells)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+# ---------------------------------------------------------------- the real chapters
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_chapter_makes_all_editions(path):
+    whole = read(path)
+    places = editions.pairs(whole, path.name)
+    kinds = [kind for kind, _ in places]
+    assert kinds.count("exercise") >= 2 and kinds.count("question") >= 3
+
+    student = editions.student(whole)
+    folded = [place for _, place in places.values() if place is not None]
+    assert len(student.cells) == len(whole.cells) - len(folded)
+    assert not any(map(editions.is_solution, student.cells))
+    begun = next(i for i, cell in enumerate(student.cells) if "## Exercises" in cell.source)
+    below = [cell for cell in student.cells[begun:] if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in below)
+    assert [cell.get("outputs") for cell in student.cells[:begun]] == [
+        cell.get("outputs") for cell in whole.cells[:begun]
+    ]
+    assert {editions.asked(cell) for cell in below} - {None} == set(places)
+
+    solved = editions.solved(whole, path.name)
+    assert [cell.id for cell in solved.cells] == [cell.id for cell in student.cells]
+    assert not re.search(r"= \.\.\.$", sources(solved), re.MULTILINE)
+    assert not any(cell.get("outputs") for cell in solved.cells)
+    for found, (_, place) in places.items():
+        if place is None:
+            continue
+        (there,) = [cell for cell in solved.cells if editions.asked(cell) == found]
+        assert there.source == whole.cells[place].source.removeprefix("# Solution\n")
+        assert "jupyter" not in there.metadata
+
+    page = slides.page(slides.marked(whole, path.name), path.stem)
+    assert 12 <= page.count("<section") <= 80
+    assert all(address.startswith(slides.REVEAL) for address in loaded(page))
+    assert "No description" not in page
+    assert whole == read(path)  # made from a copy
+    for notebook in (student, solved):
+        nbformat.validate(notebook)
+
+
+def loaded(page):
+    """What a page loads from elsewhere: scripts, styles, pictures that are not in it."""
+    tags = BeautifulSoup(page, "html.parser").find_all(["script", "link", "img", "iframe"])
+    found = [tag.get("src") or tag.get("href") or "data:" for tag in tags]
+    return [address for address in found if not address.startswith("data:")]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_exercise_of_a_chapter_can_be_left_out(path):
+    whole = read(path)
+    names = [name for kind, name in editions.pairs(whole, path.name) if kind == "exercise"]
+    for left_out in names:
+        chosen = [name for name in names if name != left_out]
+        made = editions.choose(whole, chosen, path.name)
+        kept = [name for kind, name in editions.pairs(made, path.name) if kind == "exercise"]
+        assert kept == chosen
+        texts = [cell.source for cell in made.cells if cell.cell_type == "markdown"]
+        before = [cell.source for cell in whole.cells if cell.cell_type == "markdown"]
+        assert numbered(before) - numbered(texts) == 1, left_out
+        headings = re.findall(r"^## .*", "\n".join(before), re.MULTILINE)
+        assert re.findall(r"^## .*", "\n".join(texts), re.MULTILINE) == headings
+
+
+def numbered(texts):
+    return len(re.findall(r"^(?:\*\*|### )\d+\. ", "\n".join(texts), re.MULTILINE))
+
+
+@pytest.mark.skipif(
+    bool(shutil.which("chromedriver") and importlib.util.find_spec("selenium")),
+    reason="test_browser.py runs the solved edition in JupyterLab",
+)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_solved_edition_runs_and_every_check_passes(path, tmp_path):
+    nbformat.write(editions.solved(read(path), path.name), tmp_path / path.name)
+    wrong = editions.check(tmp_path / path.name, COURSE_DIALS=str(QUICK), COURSE_PROFILE="sample")
+    assert wrong == {}
+
+
+# ---------------------------------------------------------------- a broken one is named
+
+
+def test_what_does_not_pass_is_named(tmp_path, monkeypatch, capsys):
+    """One run: a refused solution, one that stops, another cell that stops, a wrong answer."""
+    whole = small("(0, 1)")
+    whole.cells[9].source = whole.cells[9].source.replace("answer = ...", "answer = lost")
+    whole.cells[3].source = "1 / 0"
+    # A question that nobody answered is no fault.
+    whole.cells += [quiz("images.rate", "a")[0], *quiz("images.fair", "a")]
+    for number, cell in enumerate(whole.cells):
+        cell.id = f"c{number}"
+    nbformat.write(editions.solved(whole, "09"), tmp_path / "09_small.ipynb")
+    wrong = editions.check(tmp_path / "09_small.ipynb")
+    said = {
+        "cell 3": "ZeroDivisionError: division by zero",
+        "exercise images.range": "Not yet.",
+        "exercise images.head": "NameError: name 'lost' is not defined",
+        "question images.fair": "Not quite.",
+    }
+    assert set(wrong) == set(said)
+    assert all(wrong[name].startswith(words) for name, words in said.items())
+
+    monkeypatch.setattr(editions, "check", lambda path: wrong)
+    assert course._check([tmp_path / "09_small.ipynb"]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 4
+    assert "FAULT  09_small.ipynb: exercise images.head does not pass: NameError" in "\n".join(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda cells: cells.pop(5), "the stub of the exercise 'images.range' in cell 4 has no"),
+        (lambda cells: cells.pop(4), "solution of the exercise 'images.range' in cell 4 has no"),
+        (lambda cells: cells.insert(4, cells.pop(5)), "has no stub above it"),
+        (lambda cells: cells.insert(6, copy.deepcopy(cells[5])), "has a second solution in cell 6"),
+        (lambda cells: cells.insert(0, code("1", tags=["solution"])), "checks nothing"),
+        (lambda cells: cells.pop(11), "solution of the question 'images.once' in cell 11 has no"),
+    ],
+)
+def test_stubs_and_solutions_belong_together(change, words):
+    whole = small()
+    change(whole.cells)
+    with pytest.raises(editions.EditionError, match=re.escape(words)) as error:
+        editions.solved(whole, "09_small.ipynb")
+    assert str(error.value).startswith("09_small.ipynb: ") and "\n" not in str(error.value)
+
+
+# ---------------------------------------------------------------- what is chosen
+
+
+def test_an_exercise_goes_with_its_text_and_hints():
+    made = editions.choose(small(), ["range"], "09")
+    assert "Head" not in sources(made) and "second paragraph" not in sources(made)
+    assert "images.head" not in sources(made) and "## Quiz" in sources(made)
+
+    made = editions.choose(small(), ["images.head"], "09")
+    assert "images.range" not in sources(made) and "Which?" not in sources(made)
+    assert made.cells[2].source == "Prose.\n\n## Exercises\n\nHow it works."
+    assert "# a preparation" in sources(made) and "**2. Head" in sources(made)
+    with pytest.raises(editions.EditionError, match="'haed'.*did you mean head"):
+        editions.choose(small(), ["haed"], "09")
+
+
+def test_dials_go_into_the_edition(chapters, tmp_path, monkeypatch):
+    monkeypatch.setattr(dials, "OWN", chapters / "dials")
+    given = tmp_path / "given"
+    given.mkdir()
+    mine = given / "09_small.toml"
+    mine.write_text('exercises = ["head"]\nhints = false\n')
+    editions.build("student", tmp_path / "a", notebooks=chapters, given=given)
+    made = (tmp_path / "a" / "dials" / "09_small.toml").read_text()
+    assert made == (
+        '# Small\nlabels = [5, 10]  # a class\nexercises = ["head"]  # or a list\nhints = false\n'
+    )
+    student = read(tmp_path / "a" / "09_small.ipynb")
+    assert "images.range" not in sources(student) and student.cells[1].outputs
+
+    mine.write_text("labels = [1, 2, 3]\n")
+    editions.build("student", tmp_path / "b", notebooks=chapters, given=given)
+    changed = tomllib.loads((tmp_path / "b" / "dials" / "09_small.toml").read_text())
+    assert changed == {"labels": [1, 2, 3], "exercises": "all", "hints": True}
+    student = read(tmp_path / "b" / "09_small.ipynb")
+    assert "images.range" in sources(student) and not student.cells[1].outputs
+    assert "Dials were changed" in (tmp_path / "b" / "README.md").read_text()
+
+    for wrong, words in [("labels = 3", "should be a list"), ("lables = [3]", "mean labels")]:
+        mine.write_text(wrong)
+        with pytest.raises(dials.DialError, match=words):
+            editions.build("solved", tmp_path / "c", notebooks=chapters, given=given)
+    mine.rename(given / "09_smal.toml")
+    with pytest.raises(editions.EditionError, match="mean 09_small"):
+        editions.build("solved", tmp_path / "c", notebooks=chapters, given=given)
+    with pytest.raises(editions.EditionError, match="nowhere is no folder"):
+        editions.build("solved", tmp_path / "c", notebooks=chapters, given=tmp_path / "nowhere")
+    assert not (tmp_path / "c").exists()
+
+
+def test_the_course_s_own_dials_can_all_be_merged(tmp_path):
+    editions.build("solved", tmp_path / "new", given=QUICK)
+    for file in sorted((ROOT / "notebooks" / "dials").glob("*.toml")):
+        merged = tomllib.loads((tmp_path / "new" / "dials" / file.name).read_text())
+        quick = QUICK / file.name
+        changed = tomllib.loads(quick.read_text()) if quick.exists() else {}
+        assert merged == {**tomllib.loads(file.read_text()), **changed}
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_links_and_pictures_go_along(chapters, tmp_path):
+    written = editions.build("student", tmp_path / "out", notebooks=chapters)
+    assert [path.name for path in written] == ["09_small.ipynb", "10_other.ipynb"]
+    assert "(10_other.ipynb)" in read(written[0]).cells[0].source
+    assert "![one](linked/docs/a%20picture.png)" in read(written[0]).cells[0].source
+    assert (tmp_path / "out" / "linked" / "docs" / "a picture.png").read_bytes() == b"png"
+    assert "jupyter lab" in (tmp_path / "out" / "README.md").read_text()
+    assert "[dials](dials/09_small.toml)" in read(written[1]).cells[0].source
+    assert len(read(written[1]).cells) == 1
+
+    (page, _) = editions.build("slides", tmp_path / "slides", notebooks=chapters)
+    assert page.name == "09_small.slides.html"
+    assert 'href="10_other.slides.html"' in page.read_text()
+    (chapters.parent / "docs" / "a picture.png").unlink()
+    with pytest.raises(editions.EditionError, match="09_small.ipynb links to .*, which is not"):
+        editions.build("student", tmp_path / "new", notebooks=chapters)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_in_use_is_not_written_to(chapters, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "10_other.ipynb").write_text("mine")
+    with pytest.raises(editions.EditionError, match="out is not empty.*--force"):
+        editions.build("solved", out, notebooks=chapters)
+    assert (out / "10_other.ipynb").read_text() == "mine"
+    editions.build("solved", out, notebooks=chapters, force=True)
+    assert read(out / "10_other.ipynb").cells
+    for own in (chapters, chapters / "deeper", chapters.parent):
+        with pytest.raises(editions.EditionError, match="holds the course itself"):
+            editions.build("solved", own, notebooks=chapters, force=True)
+    with pytest.raises(editions.EditionError, match="is a file"):
+        editions.build("solved", out / "README.md", notebooks=chapters)
+
+
+def test_the_command(tmp_path, capsys):
+    assert course.main(["edition", "student", "--out", str(tmp_path / "s")]) == 0
+    assert f"{len(NOTEBOOKS)} chapters are in" in capsys.readouterr().out
+    for arguments, words in [
+        (["studnet", "--out", "x"], "no edition 'studnet': did you mean student?"),
+        (["solved", "--out", str(tmp_path / "s")], "is not empty"),
+        (["student", "--out", str(tmp_path / "t"), "--check"], "--check is for the solved"),
+        (["student", "--out", str(tmp_path / "t"), "--reveal", "x"], "--reveal is for slides"),
+        (["slides", "--out", str(tmp_path / "t"), "--reveal", "x"], "has no dist/reveal.js"),
+    ]:
+        assert course.main(["edition", *arguments]) == 1
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1
+    assert not (tmp_path / "t").exists()
+
+
+# ---------------------------------------------------------------- slides
+
+
+def figure(alt):
+    picture = new.new_output("display_data", {"image/png": "aGk="}, metadata={"image/png": alt})
+    return new.new_code_cell("plots.secret()", outputs=[picture])
+
+
+def test_marked_cells_are_shown_and_no_others():
+    whole = new.new_notebook(
+        cells=[
+            text("# Title", slideshow={"slide_type": "slide"}),
+            text("## Not on a slide"),
+            code("shown = 1", "said", slideshow={"slide_type": "fragment"}),
+            code("also_shown = 1", slideshow={"slide_type": "-"}),
+            text("## Second", slideshow={"slide_type": "slide"}),
+            text("For the speaker", slideshow={"slide_type": "notes"}),
+        ]
+    )
+    page = slides.page(slides.marked(whole, "x"), "x")
+    assert page.count("<section") == 4  # reveal.js wants a stack for each slide
+    assert "Title" in page and "also_shown" in page and '<aside class="notes">' in page
+    assert "Not on a slide" not in page
+    assert page.index("Title") < page.index("said") < page.index("Second")
+
+
+def test_without_marks_headings_and_figures_make_slides():
+    alt = 'A curve that <rises> "fast"'
+    whole = new.new_notebook(
+        cells=[
+            text("# Title\n\nIts question."),
+            text("Prose."),
+            code("secret = 1"),
+            text("End of a part.\n\n## Heading\n\nIts text."),
+            figure({"alt": alt}),
+        ]
+    )
+    page = slides.page(slides.marked(whole, "x"), "x")
+    assert page.count("<section") == 2 + 3
+    for words in ("Title", "Its question", "Heading", "Its text"):
+        assert words in page
+    assert "Prose." not in page and "secret" not in page and "End of a part" not in page
+    for each in (page, run.page(whole)):
+        assert [tag["alt"] for tag in BeautifulSoup(each, "html.parser").find_all("img")] == [alt]
+
+
+def test_words_stand_for_widgets_on_slides():
+    view = "application/vnd.jupyter.widget-view+json"
+    bundle = {view: {"model_id": "x"}, "text/plain": "Drag the slider."}
+    shown = new.new_code_cell("explore()", outputs=[new.new_output("display_data", bundle)])
+    shown.metadata["slideshow"] = {"slide_type": "slide"}
+    page = slides.page(slides.marked(new.new_notebook(cells=[shown]), "x"), "x")
+    assert "Drag the slider." in page and view not in page
+
+
+def test_slides_say_what_they_need_and_do_without_a_network(chapters, tmp_path):
+    (page, _) = editions.build("slides", tmp_path / "far", notebooks=chapters)
+    assert f"need reveal.js, which should come from {slides.REVEAL}" in page.read_text()
+    assert slides.REVEAL in (tmp_path / "far" / "README.md").read_text()
+
+    release = tmp_path / "release"
+    (release / "dist").mkdir(parents=True)
+    (release / "dist" / "reveal.js").write_text("window.Reveal = 1")
+    (page, _) = editions.build("slides", tmp_path / "n", notebooks=chapters, reveal=str(release))
+    assert (tmp_path / "n" / "reveal.js" / "dist" / "reveal.js").exists()
+    assert set(loaded(page.read_text())) == {
+        "linked/docs/a%20picture.png",
+        "reveal.js/dist/reveal.css",
+        "reveal.js/dist/theme/white.css",
+        "reveal.js/dist/reveal.js",
+        "reveal.js/plugin/notes/notes.js",
+    }
+    assert "no network" in (tmp_path / "n" / "README.md").read_text()
+
+    (page, _) = editions.build(
+        "slides", tmp_path / "c", notebooks=chapters, reveal="https://class.local/reveal/"
+    )
+    assert 'src="https://class.local/reveal/dist/reveal.js"' in page.read_text()
+
+
+def test_a_notebook_that_skips_everything_is_refused(chapters, tmp_path):
+    skipped = new.new_notebook(cells=[text("# T", slideshow={"slide_type": "skip"})])
+    nbformat.write(skipped, chapters / "10_other.ipynb")
+    with pytest.raises(slides.SlidesError, match="10_other.ipynb has nothing for a slide"):
+        editions.build("slides", tmp_path / "out", notebooks=chapters)
+    nbformat.write(new.new_notebook(cells=[code("1")]), chapters / "10_other.ipynb")
+    with pytest.raises(slides.SlidesError, match="10_other.ipynb has nothing"):
+        editions.build("slides", tmp_path / "out", notebooks=chapters)
