@@ -61,6 +61,7 @@ COMMON = {
     "steps": _count(1),
     "seeds": _count(1),
     "minutes": _count(1),
+    "recall": _Kind("a share from 0 to 1", lambda v: isinstance(v, float | int) and 0 <= v <= 1),
     "hints": _Kind("true or false", lambda v: isinstance(v, bool)),
     "exercises": _Kind('"all" or a list of names, such as ["range", "freeze"]', _names),
 }

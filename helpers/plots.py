@@ -4,6 +4,7 @@ import base64
 import contextlib
 import html
 import io
+import json
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 
@@ -193,16 +194,80 @@ def through_time(
         seconds: the moments.
         alt: what the figure shows.
     """
-    figure, (upper, lower) = plt.subplots(2, 1, figsize=(7, 3.4), sharex=True, height_ratios=(3, 2))
+    figure, axes = plt.subplots(2, 1, figsize=(7, 3.4), sharex=True, height_ratios=(3, 2))
+    _through_time(axes, log_mel, curves, seconds)
+    figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def _through_time(axes, log_mel, curves, seconds):
+    upper, lower = axes
     _spectrogram(upper, log_mel)
     upper.set_xlabel("")
     for i, (name, belief) in enumerate(curves.items()):
-        lower.plot(seconds, belief, color=COLOURS[i], marker=MARKERS[i], label=name)
+        lower.plot(
+            seconds, belief, color=COLOURS[i], marker=MARKERS[i], linestyle=LINES[i], label=name
+        )
     lower.set(xlabel="s", ylabel="belief", ylim=(-0.05, 1.05), xlim=(0, len(log_mel) / 100))
     lower.grid(alpha=0.3)
     lower.legend(frameon=False, fontsize=8)
-    figure.tight_layout(pad=0.4)
-    show(figure, alt)
+
+
+def listen_along(
+    waveform: np.ndarray,
+    log_mel: np.ndarray,
+    curves: dict[str, Sequence[float]],
+    seconds: Sequence[float],
+    title: str,
+    *,
+    alt: str,
+) -> None:
+    """As `through_time`, with a player below whose cursor runs over both pictures.
+
+    A line under the player tells what is believed at the cursor. The player moves the cursor by
+    itself, without widgets and without a kernel.
+
+    Args:
+        waveform: (samples,), -1 to 1, 16 kHz.
+        log_mel, curves, seconds: as for `through_time`.
+        title: a line above.
+        alt: what the figure shows.
+    """
+    left, right = 0.09, 0.985
+    figure, axes = plt.subplots(2, 1, figsize=(8, 3.6), sharex=True, height_ratios=(3, 2))
+    figure.subplots_adjust(left=left, right=right, top=0.97, bottom=0.12, hspace=0.12)
+    _through_time(axes, log_mel, curves, seconds)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=80)  # untrimmed: the cursor must know where 0 s is
+    plt.close(figure)
+    told = []
+    for i, moment in enumerate(seconds):
+        beliefs = ", ".join(f"{name} {row[i]:.0%}" for name, row in curves.items())
+        told.append(f"patch around {moment:.2f} s: {beliefs}")
+    move = (
+        "const all=this.parentNode,says=all.querySelector('output'),"
+        f"told={json.dumps(told)},at={json.dumps([round(float(s), 3) for s in seconds])};"
+        "all.querySelector('[data-cursor]').style.left="
+        f"{100 * left}+{100 * (right - left)}*Math.min(1,this.currentTime/{len(log_mel) / 100})"
+        "+'%';let near=0;"
+        "at.forEach((s,i)=>{if(Math.abs(s-this.currentTime)<Math.abs(at[near]-this.currentTime))"
+        "near=i});says.textContent=told[near];"
+    )
+    running = (
+        f"const step=()=>{{{move}if(!this.paused)requestAnimationFrame(step)}};"
+        "requestAnimationFrame(step);"
+    )
+    sound = Audio(np.clip(waveform, -1, 1), rate=16_000, normalize=False).src_attr()
+    picture = base64.b64encode(png.getvalue()).decode()
+    page = f"""<div style="max-width: 46em"><div>{html.escape(title)}</div>
+<div style="position: relative"><img src="data:image/png;base64,{picture}"
+alt="{html.escape(alt, quote=True)}" style="width: 100%; display: block">
+<div data-cursor style="position: absolute; top: 3%; bottom: 12%; left: {100 * left}%;
+border-left: 2px solid {COLOURS[1]}; pointer-events: none"></div></div>
+<audio controls src="{sound}" aria-label="{html.escape(title, quote=True)}" style="width: 100%"
+ontimeupdate="{html.escape(move, quote=True)}" onplay="{html.escape(running, quote=True)}"></audio>
+<output style="display: block">{html.escape(told[0])}</output></div>"""
+    show_html(page, f"{title}: a player over this picture. {alt}")
 
 
 def spectrogram_overlay(
@@ -251,22 +316,27 @@ def precision_recall(
     figure, axis = plt.subplots(figsize=(5, 3.6))
     axis.step(recall, precision, where="post", color=COLOURS[0])
     axis.plot(*chosen, marker="D", color=COLOURS[1], linestyle="", label=label)
-    axis.set(xlabel="recall: coughs found", ylabel="precision: alarms that are coughs")
+    axis.set(xlabel="recall: share that is found", ylabel="precision: alarms that are right")
     axis.set(xlim=(0, 1.02), ylim=(0, 1.02))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, loc="lower left")
     show(figure, alt)
 
 
-def label_curve(curves, *, alt: str, chance: float | None = None) -> None:
+def label_curve(
+    curves, *, alt: str, chance: float | None = None, at: int | None = None
+) -> None:
     """Accuracy against labels a class: the mean over seeds, and a band from worst to best.
 
     Args:
         curves: rows of `transfer.label_curve`, of one or several methods.
         alt: what the figure shows.
         chance: accuracy of guessing, drawn as a thin line.
+        at: a number of labels that an upright line points out.
     """
     figure, axis = plt.subplots(figsize=(7, 4))
+    if at is not None:
+        axis.axvline(at, color="grey", linestyle=":", linewidth=1.5)
     for i, (method, rows) in enumerate(curves.groupby("method", sort=False)):
         groups = rows.groupby("labels").accuracy
         labels = np.array(sorted(set(rows.labels)))
@@ -435,6 +505,45 @@ def _write_apart(axis, places, colours):
         )
 
 
+def neighbourhood(centre: str, near: Sequence[tuple[str, float]], vectors, *, alt: str) -> None:
+    """The words nearest to one, around it: the nearer the more alike, like ones side by side.
+
+    Args:
+        centre: what stands in the middle, a word or a sum of words.
+        near: words and their cosine similarity to the centre.
+        vectors: `KeyedVectors` that have the words.
+        alt: what the figure shows.
+    """
+    rows = np.stack([vectors.get_vector(word, norm=True) for word, _ in near])
+    flat = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[0][:, :2]
+    # In the order of their true directions, but evenly, so that no word covers another.
+    order = np.argsort(np.arctan2(*flat.T), kind="stable").argsort()
+    angles = 2 * np.pi * (order + 0.5) / len(near)
+    far = 1 - np.array([similarity for _, similarity in near])
+    figure, axis = plt.subplots(figsize=(6.4, 4.2))
+    most = max(far.max(), 0.1)
+    between = 2 * np.pi / len(near)  # a direction in which no word lies
+    for ring in np.arange(0.1, most + 0.02, 0.1):
+        axis.add_patch(plt.Circle((0, 0), ring, fill=False, color="0.85", linewidth=0.8))
+        place = ring * np.cos(between), ring * np.sin(between)
+        axis.text(*place, f"{1 - ring:.1f}", fontsize=7, color="0.5", ha="center", va="center")
+    places = far[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    axis.scatter(*places.T, color=COLOURS[0], marker=MARKERS[0], s=28, zorder=2)
+    axis.scatter(0, 0, color=COLOURS[1], marker=MARKERS[2], s=60, zorder=2)
+    axis.annotate(centre, (0, 0), (0, -9), textcoords="offset points", ha="center", va="top")
+    for (word, _), (x, y) in zip(near, places, strict=True):
+        side = "left" if x >= 0 else "right"
+        shift = (6 if x >= 0 else -6, 0)
+        axis.annotate(
+            word, (x, y), shift, textcoords="offset points", ha=side, va="center", fontsize=9
+        )
+    axis.set_aspect("equal")
+    axis.set(xlim=(-1.9 * most, 1.9 * most), ylim=(-1.1 * most, 1.1 * most))
+    axis.set_axis_off()
+    axis.set_title("distance from the middle: how alike (1 is the same)", fontsize=8, color="0.4")
+    show(figure, alt)
+
+
 def pushes(
     sentences: Sequence[Sequence[str]],
     weights: Sequence[np.ndarray],
@@ -473,4 +582,78 @@ def pushes(
         axis.text(column, row, word, family="monospace", fontsize=9, va="center")
     axis.set(xlim=(-1, width + 1), ylim=(line - 1, -0.8))
     axis.set_axis_off()
+    show(figure, alt)
+
+
+def inside(
+    picture: np.ndarray, heat: np.ndarray, maps: Sequence[np.ndarray], title: str, *, alt: str
+) -> None:
+    """A picture, the same with a heat map laid over it, and what some channels see in it.
+
+    Args:
+        picture: (height, width, 3), 0 to 255.
+        heat: (height, width) on any grid, 0 to 1.
+        maps: (height, width) on any grid, one a channel.
+        title: above the second.
+        alt: what the figure shows.
+    """
+    columns = 2 + -(-len(maps) // 2)
+    figure = plt.figure(figsize=(1.55 * (columns + 2), 3.3))
+    grid = figure.add_gridspec(2, columns + 2)
+    axes = [figure.add_subplot(grid[:, 2 * i : 2 * i + 2]) for i in range(2)]
+    size = picture.shape[0]
+    for axis, name in zip(axes, ("the picture", title), strict=True):
+        axis.imshow(np.clip(picture, 0, 255).astype("uint8"))
+        axis.set_title(name, fontsize=9)
+    axes[1].imshow(
+        heat,
+        extent=(-0.5, size - 0.5, size - 0.5, -0.5),
+        cmap="inferno",
+        alpha=0.55,
+        interpolation="bilinear",
+        vmin=0,
+        vmax=1,
+    )
+    for i, each in enumerate(maps):
+        axis = figure.add_subplot(grid[i % 2, 4 + i // 2])
+        axis.imshow(each, cmap="cividis")
+        if i == 2:
+            axis.set_title("its strongest channels", fontsize=9)
+        axes.append(axis)
+    for axis in axes:
+        axis.axis("off")
+    figure.tight_layout(pad=0.4)
+    show(figure, alt)
+
+
+def points(worlds: dict, *, marked=None, alt: str) -> None:
+    """Points of the plane in their classes, one panel a world; `marked` stand large in the last.
+
+    Args:
+        worlds: `Part` of places (n, 2) and labels from 0 on, by title.
+        marked: another `Part`, such as the labelled few.
+        alt: what the figure shows.
+    """
+    figure, axes = plt.subplots(1, len(worlds), figsize=(3.6 * len(worlds), 3.7), squeeze=False)
+    for axis, (title, world) in zip(axes[0], worlds.items(), strict=True):
+        for label in np.unique(world.y):
+            axis.scatter(
+                *world.x[world.y == label].T,
+                color=COLOURS[label],
+                marker=MARKERS[label],
+                s=5,
+                alpha=0.6,
+            )
+        axis.set_title(title)
+        axis.set_aspect("equal")
+        axis.set_axis_off()
+    for label in np.unique(marked.y) if marked else ():
+        axes[0, -1].scatter(
+            *marked.x[marked.y == label].T,
+            color=COLOURS[label],
+            marker=MARKERS[label],
+            edgecolor="black",
+            s=70,
+        )
+    figure.tight_layout()
     show(figure, alt)

@@ -7,16 +7,20 @@ import difflib
 import hashlib
 import json
 import os
+import random
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from helpers import assets
@@ -119,7 +123,26 @@ def batches(part: Part, size: int, seed: int) -> tf.data.Dataset:
         seed: of the shuffling.
     """
     examples = tf.data.Dataset.from_tensor_slices(tuple(part))
-    return examples.shuffle(len(part.y), seed=seed).batch(size).repeat()
+    return _shuffled(examples, len(part.y), seed).batch(size).repeat()
+
+
+def _shuffled(dataset, count, seed):
+    """`dataset.shuffle(count, seed)`, whatever TensorFlow's global seed is at the moment.
+
+    That method mixes the global seed in, and to set it again before each training is dear
+    (see `_seed_lightly`).
+    """
+    made = tf.raw_ops.ShuffleDatasetV3(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=count,
+        seed=seed,
+        seed2=seed or 2**31 - 1,  # two zeros would ask for another order each time
+        seed_generator=tf.raw_ops.DummySeedGenerator(),
+        output_types=[spec.dtype for spec in dataset.element_spec],
+        output_shapes=[spec.shape for spec in dataset.element_spec],
+        reshuffle_each_iteration=True,
+    )
+    return tf.data.experimental.from_variant(made, dataset.element_spec)
 
 
 # --- freezing -------------------------------------------------------------------------------
@@ -356,6 +379,25 @@ def fit_head(part: Part, seed: int = 0, *, strength: float = 0.05) -> keras.Mode
     Raises:
         ValueError: the features are not vectors, or there is one class only.
     """
+    kernel, bias = head_weights(part, strength)
+    head = keras.Sequential(
+        [
+            keras.Input(part.x.shape[1:]),
+            keras.layers.Dense(kernel.shape[1], activation="softmax", name="head"),
+        ]
+    )
+    head.set_weights([kernel, bias])
+    return head
+
+
+def head_weights(part: Part, strength: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel (d, classes) and bias (classes,) of `fit_head`, without a model around them.
+
+    For a widget, which fits dozens of heads while a slider moves.
+
+    Raises:
+        ValueError: the features are not vectors, or there is one class only.
+    """
     if part.x.ndim != 2:
         raise ValueError(
             f"A head takes vectors of shape (n, d), not {part.x.shape}: pool the features first."
@@ -368,19 +410,18 @@ def fit_head(part: Part, seed: int = 0, *, strength: float = 0.05) -> keras.Mode
     # One scale for all: a scale for each feature, from a few examples, mostly amplifies noise.
     scale = np.sqrt(np.square(part.x - centre).mean()) or 1.0
     regression = LogisticRegression(C=strength, max_iter=2000)
-    regression.fit((part.x - centre) / scale, part.y)
+    with _threads().limit(limits=1):  # a fit is too short to share: threads would wait in turns
+        regression.fit((part.x - centre) / scale, part.y)
     kernel = regression.coef_.T / scale
     bias = regression.intercept_ - centre @ kernel
     if kernel.shape[1] == 1:  # two classes share one column: softmax wants one each
         kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.hstack([-bias / 2, bias / 2])
-    head = keras.Sequential(
-        [
-            keras.Input(part.x.shape[1:]),
-            keras.layers.Dense(kernel.shape[1], activation="softmax", name="head"),
-        ]
-    )
-    head.set_weights([kernel, bias])
-    return head
+    return kernel, bias
+
+
+@cache
+def _threads():
+    return ThreadpoolController()  # looks through all libraries once
 
 
 def predict(model: keras.Model, x: np.ndarray, batch_size: int = 128) -> np.ndarray:
@@ -388,14 +429,33 @@ def predict(model: keras.Model, x: np.ndarray, batch_size: int = 128) -> np.ndar
 
     A compiled model trains and predicts again and again, so its graph pays; others run eagerly.
     """
-    if getattr(model, "compiled", False) and not model.run_eagerly:
-        return model.predict(x, batch_size=batch_size, verbose=0)
+    forward = _graph(model) if getattr(model, "compiled", False) else model
     return np.concatenate(
         [
-            keras.ops.convert_to_numpy(model(x[i : i + batch_size], training=False))
+            keras.ops.convert_to_numpy(forward(x[i : i + batch_size], training=False))
             for i in range(0, len(x), batch_size)
         ]
     )
+
+
+def _graph(model):
+    """A compiled model as one graph for batches of any size.
+
+    `model.predict` makes one for the first size and another for the second, and TensorFlow
+    remarks on it when a few models do so.
+    """
+    if model.run_eagerly or len(getattr(model, "inputs", None) or []) != 1:
+        return model
+    (given,), (answer,) = model.inputs, model.outputs
+    kept = getattr(model, "graph_of_any_size", None)
+    if kept is None or kept.answer is not answer:  # a layer may have been added since
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *given.shape[1:]), given.dtype)])
+        def forward(x):
+            return model(x, training=False)
+
+        kept = model.graph_of_any_size = SimpleNamespace(answer=answer, forward=forward)
+    return lambda x, training: kept.forward(x)
 
 
 def accuracy(model: keras.Model, part: Part) -> float:
@@ -413,13 +473,23 @@ def mistakes(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 # --- training again and again ---------------------------------------------------------------
 
 
+def _seed_lightly(seed):
+    """Seed what Keras draws fresh weights and dropout from: Python's generator, and NumPy's.
+
+    `set_seed` would seed TensorFlow, too, which then forgets the graphs that it has made ready
+    to run: half a second, or several with a large network, before each of a hundred trainings.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+
+
 def start_over(model: keras.Model, seed: int) -> keras.Model:
     """Give a compiled model new random weights and an empty optimiser, in place.
 
     Building and compiling anew would do the same, only slower: the compiled graph is reused.
     The seed also decides the shuffling and dropout that follow.
     """
-    set_seed(seed)
+    _seed_lightly(seed)
     fresh = keras.models.clone_model(model)
     return _restore(model, [variable.numpy() for variable in fresh.variables])
 
@@ -482,7 +552,7 @@ class FineTuner:
         self._values = [variable.numpy() for variable in self.model.variables]
 
     def __call__(self, part: Part, seed: int = 0) -> keras.Model:
-        set_seed(seed)
+        _seed_lightly(seed)
         _restore(self.model, self._values)
         head = fit_head(Part(predict(self.backbone, part.x), part.y))
         self.head.set_weights(head.get_weights())
@@ -510,6 +580,7 @@ def label_curve(
     method: str,
     positive: int = 1,
     batch_size: int = 128,
+    keep: dict | None = None,
 ) -> pd.DataFrame:
     """Train with few and with many labels, several times each, and test each time.
 
@@ -524,6 +595,8 @@ def label_curve(
         method: the name of the curve.
         positive: the class whose recall is reported.
         batch_size: examples that are tested at a time.
+        keep: where given, what each model believed of the test examples is put here, by
+            (method, labels, seed): probabilities of shape (n, classes).
 
     Returns:
         One row for each training: method, labels (a class), seed, accuracy and recall (0 to 1),
@@ -536,7 +609,10 @@ def label_curve(
         start = time.perf_counter()
         model = fit(chosen, seed)
         seconds = time.perf_counter() - start
-        guesses = predict(model, data.test.x, batch_size).argmax(axis=1)
+        believed = predict(model, data.test.x, batch_size)
+        if keep is not None:
+            keep[method, budget, seed] = believed
+        guesses = believed.argmax(axis=1)
         rows.append(
             {
                 "method": method,
@@ -548,6 +624,24 @@ def label_curve(
                 "seconds": seconds,
             }
         )
+    return pd.DataFrame(rows)
+
+
+def head_curve(
+    data: Arrays, budgets: Iterable[int], seeds: Iterable[int], *, method: str
+) -> pd.DataFrame:
+    """`label_curve` of `fit_head`, without models around the heads: dozens in half a second.
+
+    Returns:
+        One row for each head: method, labels (a class), seed, accuracy (0 to 1).
+    """
+    rows = []
+    for budget in budgets:
+        for seed in seeds:
+            kernel, bias = head_weights(draw(data.train, budget, seed))
+            guesses = (data.test.x @ kernel + bias).argmax(axis=1)
+            accuracy = float((guesses == data.test.y).mean())
+            rows.append({"method": method, "labels": budget, "seed": seed, "accuracy": accuracy})
     return pd.DataFrame(rows)
 
 

@@ -32,7 +32,8 @@ def picture_of(function: Callable, *args, **values) -> str:
             else:
                 print(f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})")
     text = printed.getvalue().rstrip()
-    lines = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>' if text else ""
+    style = "white-space: pre-wrap; word-break: normal"  # Lab would break within words
+    lines = f'<pre style="{style}">{html.escape(text)}</pre>' if text else ""
     return lines + "".join(shown)
 
 

@@ -1,7 +1,8 @@
 """Each chapter in JupyterLab, in a real browser: run, move, answer, look.
 
-The notebooks are copies with quick dials. Screenshots are kept under build/screenshots/, and what
-was measured in build/browser.json.
+The notebooks are those of the solved edition, with quick dials, so that every solution has to pass
+its check. Screenshots are kept under build/screenshots/, and what was measured in
+build/browser.json.
 """
 
 import json
@@ -15,7 +16,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
+
+from helpers import editions
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ["00_start_here", "01_images", "02_text", "03_audio"]
@@ -24,15 +28,21 @@ SHOTS = ROOT / "build" / "screenshots"
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-background-networking --disable-component-update --disable-sync
     --disable-dev-shm-usage --window-size=1300,1700""".split()
+LEFT, RIGHT, RETURN = "\ue012", "\ue014", "\ue007"  # keys, as WebDriver names them
 RUN_ALL = """
     window.course = "running";
     window.jupyterapp.commands.execute("notebook:run-all-cells").then(
         () => { window.course = "done"; }, error => { window.course = String(error); });
 """
-OUTPUTS = """
-    const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
-    return cells.filter(c => c.cell_type == "code").map(c => [c.source, c.execution_count,
-        c.outputs.filter(o => o.output_type == "error").map(o => o.ename + ": " + o.evalue)]);
+CELLS = """
+    const model = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
+    return model.cells.map(cell => cell.toJSON());
+"""
+ADD_AND_RUN = """
+    const pad = window.jupyterapp.shell.currentWidget.content, last = pad.model.cells.length;
+    pad.model.sharedModel.insertCell(last, {cell_type: "code", source: arguments[0], metadata: {}});
+    pad.activeCellIndex = last;
+    window.jupyterapp.commands.execute("notebook:run-cell");
 """
 
 
@@ -53,12 +63,10 @@ def browser_or_reason():
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A JupyterLab over copies of the notebooks, and its address."""
+    """A JupyterLab over the solved edition, and its address."""
     pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
     folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(
-        ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*")
-    )
+    editions.build("solved", folder / "notebooks")
     # Lab draws only the cells in sight; a test looks at all of them.
     chosen = {
         "notebook-extension/tracker": {"windowingMode": "none"},
@@ -130,14 +138,17 @@ def test_a_chapter_runs_and_answers_in_jupyterlab(lab, browser, chapter):
     wait(lambda: browser.execute_script("return window.course") != "running", 400, "all cells", 1)
     seconds = time.perf_counter() - start
     assert browser.execute_script("return window.course") == "done"
-    cells = browser.execute_script(OUTPUTS)
-    assert not [errors for _, _, errors in cells if errors]
-    assert all(count for source, count, _ in cells if source.strip())
+    notebook = nbformat.from_dict({"cells": browser.execute_script(CELLS)})
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    assert not [o.evalue for cell in code for o in cell.outputs if o.output_type == "error"]
+    assert all(cell.execution_count for cell in code)
+    assert editions.failing(notebook) == {}
     shoot(browser, f"{chapter}_end")
 
     updates = move_every_slider(browser, chapter)
     answer_a_question(browser, chapter)
-    open_a_hint(browser, chapter)
+    name = next(found[1] for cell in code if (found := editions.asked(cell)))
+    open_a_hint(browser, chapter, name)
     assert console_errors(browser) == []
     note(chapter, seconds, updates)
     assert len(updates) >= 1 and statistics.median(updates) < 5  # 1 s on a machine without company
@@ -162,8 +173,9 @@ def move_every_slider(browser, chapter):
             continue
         shoot(browser, f"{chapter}_widget_{number}", box)
         before = panel.get_attribute("innerHTML")
+        now, most = (float(handles[0].get_attribute(f"aria-value{at}")) for at in ("now", "max"))
         start = time.perf_counter()
-        handles[0].send_keys("\ue014")  # arrow right
+        handles[0].send_keys(LEFT if now >= most else RIGHT)
         wait(lambda p=panel, b=before: p.get_attribute("innerHTML") != b, 30, "a new picture", 0.02)
         updates.append(time.perf_counter() - start)
         assert "Error:" not in panel.text
@@ -182,14 +194,16 @@ def answer_a_question(browser, chapter):
     shoot(browser, f"{chapter}_quiz", output)
 
 
-def open_a_hint(browser, chapter):
-    summary = browser.find_elements("css selector", ".jp-OutputArea details summary")
-    assert summary, "no exercise has hints"
+def open_a_hint(browser, chapter, name):
+    """Empty an answer, as a learner finds it, and open the first hint below."""
+    browser.execute_script(ADD_AND_RUN, f'exercises.check("{name}", ...)')
+    place = "css selector", ".jp-OutputArea details summary"
+    summary = wait(lambda: browser.find_elements(*place), 20, f"the hints of {name}")
     folded = browser.execute_script("return arguments[0].parentElement", summary[0])
     words = folded.find_element("css selector", "p")
     assert not words.is_displayed()
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary[0])
-    summary[0].send_keys("\ue007")  # return: hints open by keyboard
+    summary[0].send_keys(RETURN)
     wait(words.is_displayed, 10, "the hint")
     shoot(browser, f"{chapter}_hint")
 

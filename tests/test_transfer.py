@@ -300,3 +300,59 @@ def test_label_curve_and_compare(tmp_path, monkeypatch):
     ]
     with pytest.raises(ValueError, match=r"No curve has 7 labels a class: choose from \[2, 20\]"):
         transfer.compare(curve, 7)
+
+
+def test_a_shuffle_asks_for_no_global_seed():
+    """The order is that of `set_seed(seed)` and `shuffle(n, seed=seed)`, whatever was set."""
+    part = Part(np.arange(10), np.arange(10) % 2)
+
+    def order(seed):
+        stream = transfer.batches(part, 10, seed).take(2)
+        return [x.tolist() for x, _ in stream.as_numpy_iterator()]
+
+    for seed in (0, 3):
+        transfer.set_seed(seed)
+        plain = tf.data.Dataset.range(10).shuffle(10, seed=seed).batch(10).repeat().take(2)
+        expected = [x.tolist() for x in plain.as_numpy_iterator()]
+        assert order(seed) == expected
+        transfer.set_seed(77)
+        assert order(seed) == expected
+    assert expected[0] != expected[1]
+
+
+def test_a_prediction_is_that_of_the_model_as_it_is_now():
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    for n in (1, 2, 5):
+        assert np.allclose(transfer.predict(model, x[:n]), model.predict(x[:n], verbose=0))
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    assert np.allclose(transfer.predict(model, x), model.predict(x, verbose=0))
+    model.add(keras.layers.Dense(4))
+    model.compile("adam", "mse")
+    assert transfer.predict(model, x, batch_size=2).shape == (5, 4)
+
+
+def test_a_curve_of_heads_is_the_label_curve_without_models():
+    rng = np.random.default_rng(0)
+    parts = []
+    for count in (40, 20):
+        y = np.arange(count, dtype="int32") % 2
+        parts.append(Part((rng.normal(size=(count, 5)) + y[:, None]).astype("float32"), y))
+    data = transfer.Arrays(parts[0], parts[1], parts[1], ("a", "b"))
+    fast = transfer.head_curve(data, [3, 9], range(2), method="heads")
+    slow = transfer.label_curve(transfer.fit_head, data, [3, 9], range(2), method="heads")
+    assert fast.equals(slow[fast.columns])
+
+
+def test_a_label_curve_keeps_what_was_believed():
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    part = transfer.Part(rng.normal(y[:, None], 0.5, (40, 3)), y)
+    data, kept = transfer.Arrays(part, part, part, ("a", "b")), {}
+    rows = transfer.label_curve(transfer.fit_head, data, [2, 5], [0, 1], method="m", keep=kept)
+    assert list(kept) == [("m", row.labels, row.seed) for row in rows.itertuples()]
+    for row in rows.itertuples():
+        believed = kept["m", row.labels, row.seed]
+        assert believed.shape == (40, 2)
+        assert row.accuracy == (believed.argmax(axis=1) == y).mean()
