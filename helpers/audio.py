@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import math
 import re
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -103,6 +104,21 @@ def read_clip(path: str | Path, seconds: float | None = None, start: float = 0.0
     return sound / max(np.abs(sound).max(), 1.0)
 
 
+def read_upload(name: str, content: bytes, seconds: float | None = None) -> np.ndarray:
+    """`read_clip` of a file that came through a button, as its name and its bytes.
+
+    Raises:
+        ValueError: as `read_clip`, with the name that the learner knows.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, Path(name).name or "sound")
+        path.write_bytes(content)
+        try:
+            return read_clip(path, seconds)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), name)) from None
+
+
 def fit_length(waveform: np.ndarray, samples: int) -> np.ndarray:
     """The waveform cut at `samples`, or filled up to them with zeros at its end."""
     kept = waveform[:samples]
@@ -125,6 +141,58 @@ def _reason(error):
 
 
 # --- tasks: tables of clips -----------------------------------------------------------------
+
+
+def load(
+    dataset: str = "coughs", positive: str = "auto", *, need: int = 1, seed: int = 0
+) -> tuple[Splits, pd.DataFrame]:
+    """What the dial `dataset` of the chapter names: one kind of sound against all others.
+
+    Whatever it is, clips of one recording stand in one part, and each part has both classes
+    equally often. Of a folder of your own, it also prints what was grouped or left out.
+
+    Args:
+        dataset: "coughs"; a folder laid out as ESC-50 is; or a folder with one folder of sounds
+            a class, split as `clip_table` does it.
+        positive: the kind that must not be missed; "auto" takes coughing or, of class folders,
+            the last by name. All other kinds together are the class "other".
+        need: how many training clips a class must have: the budget at which methods compare.
+        seed: of the split and of what is left out for balance.
+
+    Returns:
+        The clips, and a table of them as of `sound_table`, in the same order.
+
+    Raises:
+        ValueError: no such folder, a class too few or with too few clips or recordings, the same
+            sound in two classes, or a file that cannot be read.
+    """
+    if dataset == "coughs":
+        root = assets.path("environmental-sounds")
+    else:
+        root = Path(dataset).expanduser()
+    if dataset == "coughs" or (root / "meta" / "esc50.csv").is_file():
+        name = "coughing" if positive == "auto" else positive
+        table = sound_table(root, name, seed)
+    else:
+        clips, classes, notes = _clips_of(root, recording_of, seed)
+        if positive != "auto" and positive not in classes:
+            raise ValueError(
+                f"{root} has no folder '{positive}': set the dial positive to one of "
+                f"{', '.join(classes)}."
+            )
+        name = classes[-1] if positive == "auto" else positive
+        table = clips.assign(label=(clips.kind == name).astype("int32"))
+        table = _balanced(table, seed)
+        if spare := len(clips) - len(table):
+            notes.append(f"{spare} left out, so that each part has both classes equally often")
+        print("; ".join(notes) + ".")
+    train = table[table.part == "train"].label.value_counts()
+    if train.min() < need:
+        raise ValueError(
+            f"{root} gives {train.min()} training clips a class, and the dial table asks for "
+            f"{need}: lower it and labels with it, or record more."
+        )
+    return load_table(table, ("other", name)), table
 
 
 def load_coughs() -> Splits:
@@ -176,16 +244,22 @@ def sound_table(root: str | Path, positive: str = "coughing", seed: int = 0) -> 
             "label": (rows.category == positive).astype("int32"),
         }
     )
+    for part in PARTS:
+        if set(table[table.part == part].label) != {0, 1}:
+            raise ValueError(
+                f"Folds {FOLDS[part]} of {root} hold no clips of one of the two classes: "
+                "give every fold both."
+            )
+    return _balanced(table, seed)
+
+
+def _balanced(table, seed):
+    """As many clips of label 0 as of 1 in each part: over the kinds, and over the recordings."""
     rng = np.random.default_rng(seed)
     chosen = []
     for part in PARTS:
         classes = [table[(table.part == part) & (table.label == label)] for label in (0, 1)]
         count = min(map(len, classes))
-        if count == 0:
-            raise ValueError(
-                f"Folds {FOLDS[part]} of {root} hold no clips of one of the two classes: "
-                "give every fold both."
-            )
         for rows, by in zip(classes, ("kind", "recording"), strict=True):
             chosen.append(_evenly(rows, by, count, rng).sort_index())
     return pd.concat(chosen, ignore_index=True)
@@ -228,19 +302,26 @@ def _evenly(rows, by, count, rng):
     return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")[:count]]
 
 
-def before_dash(path: Path) -> str:
-    """The recording that a file name tells: what stands before the first "-", if anything."""
-    return path.stem.split("-")[0]
+def recording_of(path: Path) -> str:
+    """The recording that a file name tells.
+
+    In a name of ESC-50's (`1-17367-A-10.wav`) it is the second number; in any other it is what
+    stands before the last "-" or "_": `kitchen-01.wav` and `kitchen-02.wav` are of one recording.
+    """
+    if found := re.fullmatch(r"[1-5]-(\d+)-[A-Z]-\d+", path.stem):
+        return found[1]
+    return re.split(r"[-_][^-_]*$", path.stem)[0] or path.stem
 
 
 def clip_table(
-    folder: str | Path, recording: Callable[[Path], str] = before_dash, seed: int = 0
+    folder: str | Path, recording: Callable[[Path], str] = recording_of, seed: int = 0
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """A folder with one folder of clips a class, split by recording.
 
     About a fifth of the recordings each goes to validation and test, all clips of a recording
     to the same part: the windows of one recording resemble each other more than anything that
-    the model will meet later.
+    the model will meet later. Of files that hold the very same sound one is kept, and their
+    recordings count as one.
 
     Args:
         folder: holds the class folders, with WAV, FLAC or Ogg files.
@@ -252,9 +333,14 @@ def clip_table(
         A table as of `sound_table`, and the class names in alphabetical order.
 
     Raises:
-        ValueError: no such folder, fewer than two classes, an empty class, or fewer than five
-            recordings in a class.
+        ValueError: no such folder, fewer than two classes, an empty class, fewer than five
+            recordings in a class, the same sound in two classes, or a file that cannot be read.
     """
+    return _clips_of(folder, recording, seed)[:2]
+
+
+def _clips_of(folder, recording, seed):
+    """The table and classes of `clip_table`, and what there is to say of them."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}: give the folder that holds the clips.")
@@ -268,16 +354,19 @@ def clip_table(
     found = []
     for label, each in enumerate(classes):
         files = sorted(f for f in each.iterdir() if f.suffix.lower() in SUFFIXES and _visible(f))
-        recordings = {str(recording(file)) for file in files}
-        if len(recordings) < 5:
-            raise ValueError(
-                f"{each} has clips of {len(recordings)} recordings: give each class at least "
-                "five (a WAV, FLAC or Ogg file is of the recording before the first '-' of its "
-                "name, or as `recording` says)."
-            )
         found += [("", file, each.name, str(recording(file)), label) for file in files]
     table = pd.DataFrame(found, columns=["part", "path", "kind", "recording", "label"])
     table = table.astype({"label": "int32"})
+    whole = len(table)
+    table = _without_copies(table)
+    for each in classes:
+        count = table[table.kind == each.name].recording.nunique()
+        if count < 5:
+            raise ValueError(
+                f"{each} has clips of {count} recordings: give each class at least five (WAV, "
+                "FLAC or Ogg files whose names are equal up to the last '-' or '_' count as one "
+                "recording, and so do copies; or as `recording` says)."
+            )
     folds = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=seed)
     taken = [test for _, test in folds.split(table, table.label, table.recording)]
     table["part"] = "train"
@@ -289,14 +378,63 @@ def clip_table(
                 "the classes recordings of their own."
             )
     order = table.part.map(PARTS.index).sort_values(kind="stable").index
-    return table.loc[order].reset_index(drop=True), tuple(each.name for each in classes)
+    notes = [f"{len(table)} clips of {table.recording.nunique()} recordings"]
+    if whole > len(table):
+        notes.append(f"{whole - len(table)} copies of the same sound left out")
+    names = tuple(each.name for each in classes)
+    return table.loc[order].reset_index(drop=True), names, notes
+
+
+def _without_copies(table):
+    """The table without files that sound the same to the last bit, their recordings made one."""
+    if table.empty:
+        return table
+    with ThreadPoolExecutor() as threads:
+        marks = list(progress(threads.map(_mark, table.path), "comparing", len(table)))
+    if faults := [fault for _, fault in marks if fault]:
+        raise ValueError(_first_of(faults))
+    table = table.assign(mark=[mark for mark, _ in marks])
+    leader = {}
+
+    def lead(name):
+        while name in leader:
+            name = leader[name]
+        return name
+
+    for _, same in table.groupby("mark", sort=False):
+        if same.kind.nunique() > 1:
+            one, other = same.drop_duplicates("kind").path[:2]
+            raise ValueError(
+                f"{one} and {other} are the same sound in two classes: remove one of them."
+            )
+        first, *others = (lead(name) for name in same.recording)
+        for name in others:
+            if lead(name) != lead(first):
+                leader[lead(name)] = lead(first)
+    table = table.drop_duplicates("mark").reset_index(drop=True)
+    return table.assign(recording=table.recording.map(lead)).drop(columns="mark")
+
+
+def _mark(path):
+    """What tells a sound from others, whatever its file format, and what is wrong with it."""
+    try:
+        clip = read_clip(path)
+    except ValueError as error:
+        return "", str(error)
+    # As 16-bit integers: a copy in another lossless format rounds alike.
+    return hashlib.sha256(np.round(clip * 32_767).astype("int16").tobytes()).hexdigest(), ""
+
+
+def _first_of(faults):
+    more = f" ({len(faults) - 1} more are unreadable, too.)" if len(faults) > 1 else ""
+    return faults[0] + more
 
 
 def load_clips(
     folder: str | Path,
     seconds: float | None = None,
     *,
-    recording: Callable[[Path], str] = before_dash,
+    recording: Callable[[Path], str] = recording_of,
     seed: int = 0,
 ) -> Splits:
     """Your own clips, one folder a class, split by recording as `clip_table` does it."""
@@ -351,8 +489,7 @@ def load_table(
             longest, faults = max(longest, length), faults + [fault] * bool(fault)
             digest.update(mark)
     if faults:
-        more = f" ({len(faults) - 1} more are unreadable, too.)" if len(faults) > 1 else ""
-        raise ValueError(faults[0] + more)
+        raise ValueError(_first_of(faults))
     seconds = seconds or min(longest / RATE, 10.0)
     digest.update(f"{seconds} {table.part.tolist()} {table.label.tolist()}".encode())
     datasets = [
@@ -564,36 +701,43 @@ def _block(variable):
     return found and int(found[1])
 
 
-def yamnet(last_blocks: int | None = None) -> keras.Model:
+def yamnet(last_blocks: int | None = None, module: str = "yamnet") -> keras.Model:
     """YAMNet (Plakal and Ellis, 2020) from TensorFlow Hub as a frozen feature extractor.
 
     Args:
         last_blocks: how many of its 14 blocks learn when it is fine-tuned; all if None.
+        module: the name of an asset, or the folder of a SavedModel with the same call.
 
     Returns:
         A model from waveforms (n, samples), -1 to 1, 16 kHz, to one embedding a clip (n, d):
         the mean over its patches, each brought to unit length.
     """
     waveforms = keras.Input((None,), name="waveforms")
-    module = YamnetLayer(last_blocks=last_blocks, name="yamnet_module")
-    return keras.Model(waveforms, module(waveforms), name="yamnet")
+    layer = YamnetLayer(module, last_blocks=last_blocks, name="yamnet_module")
+    return keras.Model(waveforms, layer(waveforms), name="yamnet")
 
 
-def yamnet_patches() -> tuple[keras.Model, tuple[str, ...]]:
+def yamnet_patches(module: str = "yamnet") -> tuple[keras.Model, tuple[str, ...]]:
     """YAMNet patch by patch, and the names of the kinds of sound that it was pretrained on.
+
+    Args:
+        module: the name of an asset, or the folder of a SavedModel with the same call.
 
     Returns:
         A model from waveforms (n, samples) to scores (n, patches, classes), 0 to 1, embeddings
         (n, patches, d) and log-mel spectrograms (n, frames, 64); class names.
     """
     waveforms = keras.Input((None,), name="waveforms")
-    module = YamnetLayer(pooled=False, name="yamnet_module")
-    model = keras.Model(waveforms, module(waveforms), name="yamnet_patches")
-    return model, _source_classes(module)
+    layer = YamnetLayer(module, pooled=False, name="yamnet_module")
+    model = keras.Model(waveforms, layer(waveforms), name="yamnet_patches")
+    return model, _source_classes(layer)
 
 
-def _source_classes(module):
-    folder = assets.path(module.module, profile=module.profile) / "assets"
+def _source_classes(layer):
+    if layer.profile is None:
+        folder = Path(layer.module) / "assets"
+    else:
+        folder = assets.path(layer.module, profile=layer.profile) / "assets"
     maps = sorted(folder.glob("*class_map.csv"))
     if not maps:
         raise ValueError(f"{folder} holds no *class_map.csv: the module has lost its classes.")

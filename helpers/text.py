@@ -5,16 +5,18 @@ an unknown word. Row i of an embedding matrix is the vector of the word with id 
 """
 
 import csv
+import difflib
 import hashlib
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from gensim import utils
 from gensim.models import KeyedVectors
 from sklearn.model_selection import train_test_split
 
@@ -31,6 +33,34 @@ with standard_error():
     tf.transpose(tf.zeros((40, 50), tf.bool))
 
 # --- reviews --------------------------------------------------------------------------------
+
+
+def load(dataset: str = "film-reviews", *, need: int = 1, seed: int = 0) -> Splits:
+    """What the dial `dataset` of the chapter names: the film reviews, or a CSV file of your own.
+
+    Texts that no model of the chapter can tell apart count as one, so that none of them stands
+    on both sides of the split.
+
+    Args:
+        dataset: "film-reviews", or the path of a file as `load_reviews` reads it.
+        need: how many training reviews each class must have: the largest of the dial `labels`.
+        seed: of the split, where the file has none of its own.
+
+    Raises:
+        ValueError: as `load_reviews`; or a class has fewer training reviews than `need`.
+    """
+    if dataset == "film-reviews":
+        splits = load_film_reviews(seed=seed)
+    else:
+        splits = load_reviews(Path(dataset).expanduser(), seed=seed)
+    labels = splits.arrays().train.y
+    least = int(np.bincount(labels, minlength=2).min())
+    if least < need:
+        raise ValueError(
+            f"{dataset} gives {least} training reviews of a class, and the dial labels asks for "
+            f"{need}: lower labels (and table), or add reviews."
+        )
+    return splits
 
 
 def load_film_reviews(*, seed: int = 0) -> Splits:
@@ -55,8 +85,9 @@ def load_reviews(path: str | Path, *, seed: int = 0) -> Splits:
     """Read a CSV file with the columns `text` and `label`, and `split` if you have one.
 
     The split is train, validation or test. Without that column a fifth each goes to validation
-    and test. Empty reviews, and a review that is there already, are dropped with a line that
-    says how many.
+    and test. Empty reviews, a review that is there already, and reviews that stand there with
+    both labels are dropped with a line that says how many. Two reviews are the same if their
+    first `LENGTH` words are, whatever their capitals and punctuation: no model reads more.
 
     Returns:
         Batches of (strings of shape (batch,), int32 labels of shape (batch,)), class names in
@@ -138,17 +169,32 @@ def _splits(table, path, held_out, seed):
 
 
 def _tidy(table, path):
-    """Rows with plain text, none of them empty, none twice; prints what was dropped."""
+    """Rows with plain text, none of them empty, none twice; prints what was dropped.
+
+    What comes twice would else stand on both sides of the split, and what stands there with both
+    labels teaches neither.
+    """
     table = table[table.columns.intersection(["text", "label", "split"])]
     table = table.apply(lambda column: column.str.replace("\0", " ").str.split().str.join(" "))
     full = table[(table.text != "") & (table.label != "")]
-    once = full.drop_duplicates("text")
-    empty, twice = len(table) - len(full), len(full) - len(once)
+    read = full.text.map(_as_read)
+    clear = full.label.groupby(read).transform("nunique") == 1
+    once = full[clear & ~read.duplicated()]
+    empty, unclear = len(table) - len(full), int((~clear).sum())
+    twice = len(full) - unclear - len(once)
     if path.is_dir():  # the empty line at the end of each file is no review
         empty = 0
-    if empty or twice:
-        print(f"{path.name}: left out {empty} without text or label, {twice} that came twice.")
+    if empty or twice or unclear:
+        notes = [f"{empty} without text or label", f"{twice} that came twice"]
+        if unclear:
+            notes.append(f"{unclear} that have both labels")
+        print(f"{path.name}: left out {', '.join(notes)}.")
     return once.reset_index(drop=True)
+
+
+def _as_read(text):
+    """What the models can see of a text: its first words, spelled alike; all of it if no word."""
+    return " ".join(_plain([text.casefold()])[:LENGTH]) or text
 
 
 def _draw_split(y, count, seed, path):
@@ -221,6 +267,11 @@ def _plain(texts):
     ]
 
 
+def tokens(review: str) -> list[str]:
+    """The words of a review that are read, spelled as TextVectorization spells them."""
+    return _plain([review])[:LENGTH]
+
+
 def encode(layer: keras.layers.TextVectorization, reviews) -> np.ndarray | Arrays:
     """Word ids, int32 of shape (n, length): of some texts, or of all three parts of `Arrays`.
 
@@ -239,14 +290,24 @@ def encode(layer: keras.layers.TextVectorization, reviews) -> np.ndarray | Array
 # --- word vectors ---------------------------------------------------------------------------
 
 
-def load_vectors(limit: int | None = None) -> KeyedVectors:
-    """The pretrained Word2Vec vectors of the profile, frequent words first.
+OWN_LIMIT = 200_000  # words that are read of a learner's own file of vectors
+
+
+def load_vectors(backbone: str = "word2vec", limit: int | None = None) -> KeyedVectors:
+    """The pretrained word vectors that the dial `backbone` names, frequent words first.
 
     Where Google News is not here in `full`, the course's own vectors stand in, and a line says so.
 
     Args:
-        limit: read only so many words; the catalogue's number if None.
+        backbone: "word2vec" for those of the profile; or the path of a file of your own in
+            word2vec's binary format (.bin) or in a text format (.txt or .vec, also GloVe's).
+        limit: read only so many words; the catalogue's number, or `OWN_LIMIT`, if None.
+
+    Raises:
+        ValueError: as `read_vectors`.
     """
+    if backbone != "word2vec":
+        return read_vectors(Path(backbone).expanduser(), limit=limit or OWN_LIMIT)
     path, asset = assets.path_or_sample("word-vectors")
     limit = limit or asset.settings.get("limit")
     return read_vectors(path, limit=limit, dimension=asset.settings["dimension"])
@@ -255,20 +316,27 @@ def load_vectors(limit: int | None = None) -> KeyedVectors:
 def read_vectors(
     path: str | Path, *, limit: int | None = None, dimension: int | None = None
 ) -> KeyedVectors:
-    """Read a file in word2vec's binary format, gzipped or not.
+    """Read a file in word2vec's binary format, or in a text format by its ending, gzipped or not.
+
+    A text file (.txt, .vec) has a word and its numbers on each line; the line that states their
+    count may stand above them, as in word2vec's, or be missing, as in GloVe's.
 
     Raises:
         ValueError: the file is missing, is no such file, is cut short, or its vectors have
             another `dimension`.
     """
+    path = Path(path)
+    lines = bool({".txt", ".vec"} & set(path.suffixes))
     try:
-        vectors = KeyedVectors.load_word2vec_format(str(path), binary=True, limit=limit)
+        vectors = KeyedVectors.load_word2vec_format(
+            str(path), binary=not lines, no_header=lines and not _counted(path), limit=limit
+        )
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}: check the name.") from None
     except (ValueError, OSError, EOFError, UnicodeDecodeError, MemoryError, zlib.error) as error:
         raise ValueError(
-            f"{path} is cut short or not in word2vec's binary format ({type(error).__name__}): "
-            "fetch it again."
+            f"{path} is cut short or not in word2vec's {'text' if lines else 'binary'} format "
+            f"({type(error).__name__}): fetch it again."
         ) from None
     if dimension and vectors.vector_size != dimension:
         raise ValueError(
@@ -276,6 +344,48 @@ def read_vectors(
             "take the file that the catalogue names, or build the model for these."
         )
     return vectors
+
+
+def _counted(path):
+    """Whether the first line of a text file of vectors states how many there are."""
+    with utils.open(str(path), "rb") as file:
+        first = file.readline(1_000_000).split()
+    return len(first) == 2 and all(each.isdigit() for each in first)
+
+
+def nearest(
+    vectors: KeyedVectors, word: str, minus: str = "", plus: str = "", count: int = 10
+) -> list[tuple[str, float]]:
+    """The words nearest to `word - minus + plus`, each with its cosine similarity.
+
+    Raises:
+        ValueError: one of the words has no vector.
+    """
+    wanted = [_spelled(vectors, each) for each in (word, plus) if each.strip()]
+    unwanted = [_spelled(vectors, each) for each in (minus,) if each.strip()]
+    if not wanted:
+        raise ValueError("There is no word to start from: type one.")
+    return vectors.most_similar(positive=wanted, negative=unwanted, topn=count)
+
+
+def _spelled(vectors, word):
+    word = word.strip()
+    for spelling in (word, word.lower()):
+        if spelling in vectors:
+            return spelling
+    frequent = vectors.index_to_key[:20_000]  # more of them would take seconds to look through
+    near = difflib.get_close_matches(word.lower(), frequent, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "try another."
+    raise ValueError(f"The word '{word}' has no vector: {hint}")
+
+
+def having_vectors(groups: dict[str, list[str]], vectors: KeyedVectors) -> dict[str, list[str]]:
+    """The words of each group that have a vector; if there are hardly any, the most frequent."""
+    found = {name: [word for word in group if word in vectors] for name, group in groups.items()}
+    found = {name: group for name, group in found.items() if group}
+    if sum(map(len, found.values())) < 5:
+        return {"most frequent": list(vectors.index_to_key[:20])}
+    return found
 
 
 def embedding_matrix(vectors: KeyedVectors, vocabulary: Sequence[str]) -> np.ndarray:
@@ -353,6 +463,15 @@ def average_all(coded: Arrays, matrix: np.ndarray) -> Arrays:
     return Arrays(*(Part(average(part.x, matrix), part.y) for part in parts), coded.class_names)
 
 
+def reader(head: keras.Model, matrix: np.ndarray) -> Callable:
+    """From word ids to probabilities, as a model is called: the average, then the head on it."""
+
+    def believe(ids, training=False):
+        return head(average(ids, matrix), training=False)
+
+    return believe
+
+
 def lstm_classifier(
     words: int,
     dimension: int,
@@ -419,10 +538,21 @@ def occlusion(model: keras.Model, ids: np.ndarray, label: int = 1) -> np.ndarray
 def neighbours_kept(
     before: KeyedVectors, after: KeyedVectors, words: Iterable[str], count: int = 10
 ) -> float:
-    """Which share of the words' `count` nearest neighbours is still among them, 0 to 1."""
-    kept = [
-        {near for near, _ in before.most_similar(word, topn=count)}
-        & {near for near, _ in after.most_similar(word, topn=count)}
-        for word in words
-    ]
-    return sum(map(len, kept)) / (count * len(kept))
+    """Which share of the words' `count` nearest neighbours is still among them, 0 to 1.
+
+    Without any words that is not a number.
+    """
+    words = list(words)
+    near = [_near(vectors, words, count) for vectors in (before, after)]
+    kept = [len(one & other) / count for one, other in zip(*near, strict=True)]
+    return float(np.mean(kept)) if kept else float("nan")
+
+
+def _near(vectors, words, count):
+    """For each word the set of its nearest neighbours, for all words at once."""
+    unit = vectors.get_normed_vectors()
+    rows = [vectors.key_to_index[word] for word in words]
+    alike = unit[rows] @ unit.T
+    alike[np.arange(len(rows)), rows] = -np.inf  # a word is no neighbour of its own
+    nearest = np.argsort(-alike, axis=1, kind="stable")[:, :count]
+    return [{vectors.index_to_key[i] for i in row} for row in nearest]

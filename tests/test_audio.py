@@ -1,6 +1,8 @@
 """Reading sounds of any kind, splitting them by recording, spectrograms, and YAMNet."""
 
+import html
 import os
+import re
 import time
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from helpers import assets, audio, transfer
+from helpers import assets, audio, plots, transfer
 from helpers.quiet import keras, tf
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -244,6 +246,89 @@ def clips(root, recordings=6, takes=3):
     return root
 
 
+@pytest.mark.parametrize(
+    ("name", "recording"),
+    [
+        ("1-17367-A-10.wav", "17367"),  # ESC-50
+        ("kitchen-01.wav", "kitchen"),
+        ("my_kitchen_2.flac", "my_kitchen"),
+        ("anna-kitchen-03.ogg", "anna-kitchen"),
+        ("rain.wav", "rain"),
+        ("-3.wav", "-3"),
+    ],
+)
+def test_a_name_tells_its_recording(name, recording):
+    assert audio.recording_of(Path(name)) == recording
+
+
+def test_copies_are_left_out_and_their_recordings_made_one(tmp_path):
+    clips(tmp_path)
+    once, _ = audio.clip_table(tmp_path)
+    # The same sound under other names and in another format, as part of two more recordings.
+    for take in (1, 2):
+        integers, rate = soundfile.read(tmp_path / "hum" / f"hum0-{take}.wav", dtype="int16")
+        save(tmp_path / "hum" / f"again-{take}.flac", integers, rate)
+    save(tmp_path / "hum" / "again-3.wav", tone(0.1, pitch=777))
+    save(tmp_path / "hum" / "third-1.wav", tone(0.1, pitch=321))
+    table, _ = audio.clip_table(tmp_path)
+    assert len(table) == len(once) + 1
+    assert table.recording.nunique() == once.recording.nunique()
+    of = {path.stem: name for path, name in zip(table.path, table.recording, strict=True)}
+    assert of["again-3"] == of["hum0-0"] != of["hum1-0"]  # again-1 and again-2 tell it
+
+
+def sounds_in(splits):
+    return [{x.tobytes() for x in part.x} for part in (splits.arrays().train,
+            splits.arrays().validation, splits.arrays().test)]  # fmt: skip
+
+
+def test_the_dials_take_a_folder_of_ones_own(tmp_path, capsys):
+    clips(tmp_path, recordings=10)
+    for i in range(20):
+        save(tmp_path / "bang" / f"bang{i}.wav", tone(0.1, pitch=100 + i))
+    splits, table = audio.load(str(tmp_path), need=5)
+    said = capsys.readouterr().out
+    assert "80 clips of 40 recordings" in said and "left out, so that each part has both" in said
+    assert splits.class_names == ("other", "whistle")
+    assert (table.groupby("part").label.mean() == 0.5).all()
+    assert table.groupby("recording").part.nunique().max() == 1
+    train, validation, test = sounds_in(splits)
+    assert train and test and not (train & validation or train & test or validation & test)
+    assert set(table[table.label == 0].kind) == {"bang", "hum"}
+    assert splits.key == audio.load(str(tmp_path))[0].key != audio.load(str(tmp_path), "hum")[0].key
+    np.testing.assert_array_equal(splits.arrays().test.y, table[table.part == "test"].label)
+
+
+def test_the_dials_take_a_layout_like_esc50(tmp_path):
+    splits, table = audio.load(str(esc50(tmp_path)))
+    assert splits.class_names == ("other", "coughing")
+    assert table.equals(audio.sound_table(tmp_path))
+
+
+def test_faults_of_a_dial_are_told(tmp_path):
+    def fails(words, *dials, **options):
+        with pytest.raises(ValueError, match=words) as caught:
+            audio.load(*map(str, dials), **options)
+        assert "\n" not in str(caught.value)
+
+    fails("There is no folder .*nowhere: give", tmp_path / "nowhere")
+    clips(tmp_path / "own")
+    fails("'bark': set the dial positive to one of hum, whistle", tmp_path / "own", "bark")
+    fails("clips a class, and the dial table asks for 99: lower", tmp_path / "own", need=99)
+    save(tmp_path / "own" / "whistle" / "copy.wav", tone(0.1, pitch=300))
+    fails("hum0-0.wav and .*copy.wav are the same sound in two classes", tmp_path / "own")
+    (tmp_path / "own" / "whistle" / "copy.wav").write_text("x")
+    fails("copy.wav is not a sound", tmp_path / "own")
+
+
+def test_an_upload_is_told_by_its_own_name(tmp_path):
+    path = save(tmp_path / "cough.flac", tone(1.5))
+    sound = audio.read_upload("my cough.flac", path.read_bytes())
+    np.testing.assert_array_equal(sound, audio.read_clip(path))
+    with pytest.raises(ValueError, match="^my cough.wav is not a sound"):
+        audio.read_upload("my cough.wav", b"RIFFnothing")
+
+
 def test_own_clips_are_split_by_recording(tmp_path):
     table, names = audio.clip_table(clips(tmp_path))
     assert names == ("hum", "whistle")
@@ -364,6 +449,20 @@ def test_padding_is_yamnets(samples):
     assert (frames - 96) % 48 == 0 and frames >= 96
 
 
+def test_a_player_moves_a_cursor_over_its_picture():
+    sound = tone(0.975)
+    with plots.collect() as shown:
+        plots.listen_along(
+            sound, audio.log_mel_librosa(sound), {"a & b": [0.25]}, [0.48], 'my "tone"', alt="One."
+        )
+    (page,) = shown
+    assert 'alt="One."' in page and 'aria-label="my &quot;tone&quot;"' in page
+    assert "patch around 0.48 s: a &amp; b 25%" in page and "data:audio/wav;base64," in page
+    for handler in ("ontimeupdate", "onplay"):
+        code = html.unescape(re.search(rf'{handler}="([^"]*)"', page)[1])
+        assert "this.currentTime/0.96" in code and code.count("{") == code.count("}")
+
+
 # --- YAMNet ---
 
 
@@ -397,12 +496,22 @@ def test_a_batch_hears_what_the_module_hears(heard):
     waveforms, expected = heard
     model = audio.yamnet()
     assert transfer.trained_parameters(model) == 0 and model.count_params() > 100_000
-    means = np.stack([embeddings.mean(axis=0) for _, embeddings, _ in expected])
-    np.testing.assert_allclose(model(waveforms), means, rtol=1e-4, atol=1e-4)
+    lengths = [np.linalg.norm(embeddings, axis=1, keepdims=True) for _, embeddings, _ in expected]
+    pairs = zip(expected, lengths, strict=True)
+    means = np.stack([(embeddings / length).mean(axis=0) for (_, embeddings, _), length in pairs])
+    np.testing.assert_allclose(model(waveforms), means, rtol=1e-4, atol=1e-5)
     patchwise, names = audio.yamnet_patches()
     for output, column in zip(patchwise(waveforms), zip(*expected, strict=True), strict=True):
         np.testing.assert_allclose(output, np.stack(column), rtol=1e-4, atol=1e-4)
     assert len(names) == expected[0][0].shape[1] and len(set(names)) == len(names)
+
+
+def test_a_folder_of_ones_own_is_a_backbone(heard, profile):
+    folder = str(assets.path("yamnet"))
+    np.testing.assert_allclose(
+        audio.yamnet(module=folder)(heard[0]), audio.yamnet()(heard[0]), rtol=1e-6
+    )
+    assert audio.yamnet_patches(folder)[1] == audio.yamnet_patches()[1]
 
 
 def test_the_spectrogram_is_the_modules_third_output(heard):

@@ -1,5 +1,8 @@
 """Reading pictures of any kind, and the backbones, on real files."""
 
+import io
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -167,6 +170,151 @@ def test_faults_of_a_tree_are_told(tree, fault, words):
     assert "\n" not in str(caught.value)
 
 
+# --- a data set of one's own ---
+
+
+def photograph(path, seed, size=(120, 90), **options):
+    """A picture with some contrast, unlike any of another seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Three classes of thirty pictures each, no parts."""
+    for label, name in enumerate(("ants", "bees", "cows")):
+        for i in range(30):
+            photograph(tmp_path / "pets" / name / f"{i:02}.png", 100 * label + i)
+    return tmp_path / "pets"
+
+
+def copies(tree):
+    """Copies of cows/00: the file itself, a small one, and one that was compressed hard."""
+    with Image.open(tree / "cows" / "00.png") as image:
+        shutil.copy(image.filename, tree / "cows" / "same.png")
+        image.resize((60, 45)).save(tree / "cows" / "small.png")
+        image.save(tree / "cows" / "pressed.jpg", quality=25)
+
+
+def test_a_folder_of_ones_own_is_split_and_told(pets, capsys):
+    splits = images.load(str(pets), most=10, size=16)
+    assert splits.class_names == ("ants", "bees", "cows")
+    assert capsys.readouterr().out == (
+        "train      18 ants, 18 bees, 18 cows\n"
+        "validation 6 ants, 6 bees, 6 cows\n"
+        "test       6 ants, 6 bees, 6 cows\n"
+    )
+    assert images.load(str(pets), size=16, quiet=True).key == splits.key
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_copies_of_a_picture_never_part(pets, seed):
+    copies(pets)
+    first = images.read_picture(pets / "cows" / "00.png", 32).astype(float)
+    tree = images._read_tree(pets, 32, seed=seed, apart=True)
+    assert tree.notes == [
+        "4 pictures are copies of one another or nearly so: copies stay in one part."
+    ]
+    places = []
+    for part in transfer.PARTS:
+        gap = np.sqrt(np.square(tree.parts[part].x - first).mean(axis=(1, 2, 3)))
+        places += [part] * int((gap < 20).sum())
+        assert len(np.unique(tree.parts[part].y)) == 3
+    assert len(places) == 4 and len(set(places)) == 1
+    assert sum(len(tree.parts[part].y) for part in transfer.PARTS) == 93
+
+
+def test_copies_across_given_parts_leave_the_earlier_one(pets, tmp_path, capsys):
+    root = tmp_path / "parts"
+    for name in ("ants", "bees", "cows"):
+        for i, file in enumerate(sorted((pets / name).iterdir())):
+            part = "train" if i < 18 else "validation" if i < 24 else "test"
+            (root / part / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, root / part / name)
+    with Image.open(root / "test" / "bees" / "29.png") as image:
+        image.resize((90, 70)).save(root / "train" / "bees" / "twin.png")
+        image.save(root / "validation" / "bees" / "twin.jpg")
+    shutil.copy(root / "validation" / "ants" / "20.png", root / "train" / "ants" / "x.png")
+    images.load(str(root), size=16)
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == [
+        "train      18 ants, 18 bees, 18 cows",
+        "validation 6 ants, 6 bees, 6 cows",
+        "test       6 ants, 6 bees, 6 cows",
+    ]
+    assert said[3].startswith("5 pictures are copies")
+    assert said[4:] == [
+        "2 of them left train: a later part shows the same.",
+        "1 of them left validation: a later part shows the same.",
+    ]
+
+
+def test_the_bundled_pictures_hold_no_copies():
+    assets.use("sample")
+    tree = images._read_tree(assets.path("cats-vs-dogs"), 32, seed=0, apart=True)
+    assert tree.notes == []
+
+
+def spoil(tree, fault):
+    if fault == "nowhere":
+        return tree / "nowhere"
+    if fault == "two names":
+        shutil.copy(tree / "ants" / "03.png", tree / "bees" / "bee.png")
+    elif fault == "one class":
+        shutil.rmtree(tree / "ants")
+        shutil.rmtree(tree / "bees")
+    elif fault == "too few":
+        for file in sorted((tree / "bees").iterdir())[12:]:
+            file.unlink()
+    elif fault == "not a picture":
+        (tree / "bees" / "notes.txt").write_text("x")
+    elif fault == "no pictures":
+        for file in (tree / "bees").iterdir():
+            file.unlink()
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("nowhere", "The dial dataset is '.*nowhere', and there is no such folder: write"),
+        ("two names", r"ants.03\.png and .*bee\.png are the same picture in two classes: remove"),
+        ("one class", "at least two classes, and has only cows"),
+        ("too few", r"leaves \d pictures of class bees in .*: add pictures, or lower the dial"),
+        ("not a picture", r"notes\.txt is not a picture that can be read: replace it"),
+        ("no pictures", "bees holds no pictures: fill the folder or remove it"),
+    ],
+)
+def test_faults_of_ones_own_data_are_told(pets, fault, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        images.load(str(spoil(pets, fault)), most=10, size=16)
+    assert "\n" not in str(caught.value)
+
+
+def test_more_labels_than_there_are_is_told():
+    assets.use("sample")
+    with pytest.raises(ValueError, match="leaves 200 pictures of class cats in train, and 500"):
+        images.load("cats-vs-dogs", most=500)
+
+
+def test_the_example_is_no_training_picture(pets):
+    assert images.example(str(pets)) == pets / "cows" / "00.png"
+    assets.use("sample")
+    assert images.example("cats-vs-dogs").parent.name == "dogs"
+    assert images.example("cats-vs-dogs").parent.parent.name == "validation"
+
+
+def test_a_picture_can_come_as_bytes(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (9, 5), (200, 30, 30)).save(content, "PNG")
+    assert (images.read_picture("mine.png", 4, content.getvalue()) == (200, 30, 30)).all()
+    with pytest.raises(ValueError, match="^mine.png is not a picture that can be read"):
+        images.read_picture("mine.png", 4, b"text")
+
+
 # --- backbones ---
 
 
@@ -243,6 +391,29 @@ def test_unknown_backbones_and_foreign_weights_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "path", lambda name: tmp_path / "other.weights.h5")
     with pytest.raises(ValueError, match="other.weights.h5 does not hold the weights of vgg16"):
         images.vgg16()
+
+
+def test_stages_follow_each_other_and_cut_the_backbone(narrow):
+    stages = images.stages(narrow)
+    assert [stage.title for stage in stages] == [f"block {i}" for i in range(1, 6)]
+    assert stages[4][1:] == ("block5_conv1", "block5_conv3", "block5_pool")
+    assert stages[0].first == "block1_conv1" and len(images.layers_to_see(narrow)) == 13
+    with pytest.raises(ValueError, match="stages of 'other' are not known: take vgg16"):
+        images.stages(keras.Sequential([keras.Input((2,))], name="other"))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "inception-v3"])
+def test_other_backbones_can_be_cut_as_well(name):
+    builder = images.APPLICATIONS[name][0]
+    model = builder(include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg")
+    model = keras.Model(model.inputs[0], model.outputs[0], name=name)
+    stages = images.stages(model)
+    cut = model.get_layer(stages[-2].end).output
+    tail = keras.Model(cut, model.output)
+    transfer.unfreeze_from(tail, stages[-1].first)
+    learning = sum(np.prod(w.shape) for w in tail.trainable_weights)
+    assert 0 < learning <= sum(np.prod(w.shape) for w in tail.weights)
+    assert stages[-1].look in images.layers_to_see(model)
 
 
 def test_looking_inside(sample, narrow):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from helpers import assets, exercises, text, transfer
+from helpers import assets, text, transfer
+from helpers.quiet import keras
 from helpers.transfer import Arrays, Part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,6 +107,43 @@ def test_empty_and_repeated_reviews_are_left_out_and_counted(csv, capsys):
     assert "left out 3 without text or label, 2 that came twice" in capsys.readouterr().out
 
 
+def test_reviews_that_read_alike_stand_on_one_side_and_once(csv, capsys):
+    lines = rows()
+    alike = [
+        "THE FILM 0 -- IS GOOD!!,positive",  # as the first row, for every model
+        '"The film, 1, is fine.",positive',
+        "The film 2 is superb,negative",  # and positive above: it teaches neither
+        f"{'long ' * 50}good,positive",
+        f"{'long ' * 50}bad,positive",  # alike as far as a review is read
+    ]
+    parts = text.load(csv(["text,label", *lines, *alike])).arrays()
+    said = capsys.readouterr().out
+    assert "left out 0 without text or label, 3 that came twice, 2 that have both labels" in said
+    everything = [t for part in transfer.PARTS for t in text.strings(getattr(parts, part).x)]
+    assert len(everything) == 60 and "The film 2 is superb" not in everything
+    read = [" ".join(text._plain([t.casefold()])[: text.LENGTH]) for t in everything]
+    assert len(set(read)) == len(read)
+
+
+def test_a_given_split_loses_what_stands_on_both_sides(csv):
+    lines = [f"{line},{transfer.PARTS[i // 2 % 3]}" for i, line in enumerate(rows())]
+    leak = "the film 0 is GOOD,positive,test"  # which stands in train
+    parts = text.load(csv(["text,label,split", *lines, leak])).arrays()
+    assert len(parts.test.y) == 20 and b"the film 0 is GOOD" not in parts.test.x
+
+
+def test_the_dial_dataset_names_a_file_or_the_course_s_reviews(csv, monkeypatch):
+    monkeypatch.setattr(assets, "_chosen", "sample")
+    assert len(text.load("film-reviews", need=250).arrays().train.y) == 500
+    path = csv(["text,label", *rows()])
+    assert len(text.load(str(path), need=18).arrays().train.y) == 36
+    words = "gives 18 training reviews of a class, and the dial labels asks for 19: lower labels"
+    with pytest.raises(ValueError, match=words):
+        text.load(str(path), need=19)
+    with pytest.raises(ValueError, match="There is no file"):
+        text.load("film_reviews")
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -177,6 +215,14 @@ def test_ids_are_padded_on_the_right_and_cut():
     assert ids.tolist() == [[2, 2, 0, 0], [1, film, 0, 0], [2] * 4, [1, 0, 0, 0], [1, 0, 0, 0]]
 
 
+def test_tokens_are_spelled_as_the_layer_spells_them():
+    odd = "It's GOOD -- Très BON, É! 10/10"
+    layer = text.vectoriser([odd])
+    read = [str(layer.get_vocabulary()[i]) for i in text.encode(layer, [odd])[0] if i]
+    assert text.tokens(odd) == read
+    assert text.tokens(" !?") == [] and len(text.tokens("good " * 99)) == text.LENGTH
+
+
 def test_borrowed_words_come_behind_and_move_no_id(vectors):
     layer = text.vectoriser(["the good film", "good"])
     wide = text.borrow_words(layer, vectors)
@@ -234,6 +280,43 @@ def test_a_damaged_file_of_vectors_gets_one_sentence(vectors, tmp_path):
         text.read_vectors(whole, dimension=100)
     with pytest.raises(ValueError, match="There is no file"):
         text.read_vectors(tmp_path / "none.bin")
+
+
+def test_vectors_of_a_learner_may_be_text(vectors, tmp_path):
+    file = tmp_path / "own.vec"
+    vectors.save_word2vec_format(str(file), binary=False)
+    counted = file.read_text(encoding="utf8")
+    (tmp_path / "glove.txt").write_text(counted.split("\n", 1)[1], encoding="utf8")
+    (tmp_path / "own.txt.gz").write_bytes(gzip.compress(counted.encode()))
+    for name in ("own.vec", "glove.txt", "own.txt.gz"):
+        read = text.load_vectors(str(tmp_path / name))
+        assert read.index_to_key == vectors.index_to_key
+        assert np.allclose(read["film"], vectors["film"], atol=1e-5)
+    (tmp_path / "bad.txt").write_text("good 1 2 3\nbad 1 2\n", encoding="utf8")
+    with pytest.raises(ValueError, match="bad.txt is cut short or not in word2vec's text format"):
+        text.load_vectors(str(tmp_path / "bad.txt"))
+    with pytest.raises(ValueError, match="There is no file"):
+        text.load_vectors(str(tmp_path / "none.vec"))
+
+
+def test_neighbours_of_a_word_or_of_a_sum_of_words(vectors):
+    assert {word for word, _ in text.nearest(vectors, " Good ", count=2)} == {"fine", "superb"}
+    summed = text.nearest(vectors, "good", minus="fine", plus="bad", count=3)
+    assert not {"good", "fine", "bad"} & {word for word, _ in summed}
+    with pytest.raises(ValueError, match="The word 'goood' has no vector: did you mean good"):
+        text.nearest(vectors, "goood")
+    with pytest.raises(ValueError, match="The word 'qqqq' has no vector: try another"):
+        text.nearest(vectors, "good", plus="qqqq")
+    with pytest.raises(ValueError, match="There is no word to start from"):
+        text.nearest(vectors, "", minus="bad")
+
+
+def test_words_without_a_vector_are_left_out_of_a_map(vectors):
+    groups = {"praise": [*PRAISE, "zyzzyva"], "blame": BLAME, "none": ["qwghlm"]}
+    assert text.having_vectors(groups, vectors) == {"praise": PRAISE, "blame": BLAME}
+    assert text.having_vectors({"none": ["x", "y"]}, vectors) == {
+        "most frequent": vectors.index_to_key
+    }
 
 
 def test_the_matrix_has_each_vector_in_the_row_of_its_id(vectors):
@@ -294,12 +377,34 @@ def test_occlusion_finds_the_word_that_decides(classifier):
     assert against.shape == (2,) and against.argmax() == 1
 
 
+def test_the_average_reads_as_a_model_does():
+    matrix = np.array([[0, 0], [0, 0], [1, 0], [0, 1]], "float32")
+    head = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+    head.set_weights([np.array([[3.0, -3], [-3, 3]]), np.zeros(2)])
+    read = text.reader(head, matrix)
+    ids = np.array([[2, 3, 0], [2, 2, 1], [3, 1, 0]], "int32")
+    assert transfer.predict(read, ids)[:, 1].round(2).tolist() == [0.5, 0.0, 1.0]
+    pushed = text.occlusion(read, ids[0])
+    assert pushed.shape == (2,) and pushed[0] < -0.4 < 0.4 < pushed[1]
+    nothing = text.occlusion(read, np.array([1, 0, 0], "int32"))
+    assert nothing.tolist() == [0]
+
+
 def test_neighbours_are_kept_until_the_vectors_are_shuffled(vectors):
     words = ["", "[UNK]", *vectors.index_to_key]
     matrix = text.embedding_matrix(vectors, words)
     turned = text.as_vectors(np.concatenate([matrix[:2], matrix[:1:-1]]), words)
     assert text.neighbours_kept(vectors, vectors, PRAISE, count=2) == 1
     assert text.neighbours_kept(vectors, turned, PRAISE, count=2) < 0.9
+    assert np.isnan(text.neighbours_kept(vectors, turned, []))
+    for count in (1, 3):
+        near = [
+            {n for n, _ in vectors.most_similar(word, topn=count)}
+            & {n for n, _ in turned.most_similar(word, topn=count)}
+            for word in PRAISE
+        ]
+        expected = sum(map(len, near)) / (3 * count)
+        assert np.isclose(text.neighbours_kept(vectors, turned, PRAISE, count), expected)
 
 
 def test_borrowed_vectors_answer_for_words_never_seen(vectors):
@@ -320,112 +425,3 @@ def test_borrowed_vectors_answer_for_words_never_seen(vectors):
     averages = text.average_all(coded, text.embedding_matrix(vectors, wide.get_vocabulary()))
     head = transfer.fit_head(averages.train, strength=1.0)
     assert transfer.accuracy(head, averages.test) == 1
-
-
-# --- exercises ---
-
-
-def build(vectors, vocabulary, *, first=2, rows=None, fill=0.0):
-    """The matrix of the exercise, or a wrong one."""
-    matrix = np.full((rows or len(vocabulary), vectors.vector_size), fill, "float32")
-    for i, word in enumerate(vocabulary):
-        if i > 1 and word in vectors:
-            matrix[(i + first - 2) % len(matrix)] = vectors[word]
-    return matrix
-
-
-def borrow(model, matrix, *, put=True, freeze=("embedding",), compile=True):
-    if put:
-        model.get_layer("embedding").set_weights([matrix])
-    for name in freeze:
-        model.get_layer(name).trainable = False
-    if compile:
-        model.compile("adam", "sparse_categorical_crossentropy")
-    return model
-
-
-def mean(ids, matrix):
-    known = ids[ids > 1]
-    return matrix[known].sum(axis=0) / max(len(known), 1)
-
-
-RIGHT = {
-    "text.pad": lambda ids, length: (list(ids) + [0] * length)[:length],
-    "text.coverage": lambda tokens, known: sum(t in known for t in tokens) / len(tokens),
-    "text.matrix": build,
-    "text.freeze": borrow,
-    "text.average": mean,
-}
-
-WRONG = [
-    ("text.pad", lambda ids, n: ([0] * n + list(ids))[-n:], "zeros stand on the left"),
-    ("text.pad", lambda ids, n: list(ids)[:n], "A review of 2 words became 2 numbers"),
-    ("text.pad", lambda ids, n: list(ids) + [0] * (n - len(ids)), "those beyond 4"),
-    ("text.pad", lambda ids, n: (list(ids) + [1] * n)[:n], "You filled up with 1"),
-    ("text.pad", lambda ids, n: (list(ids) + [0] * (n - len(ids)))[-n:], "kept the last words"),
-    ("text.pad", lambda ids, n: None, "gave back nothing"),
-    ("text.pad", [1, 2], "Is it a function"),
-    ("text.coverage", lambda t, k: len(set(t) & k) / len(set(t)), "share of different words"),
-    ("text.coverage", lambda t, k: sum(w in k for w in t), "of how many in all"),
-    ("text.coverage", lambda t, k: 100 * sum(w in k for w in t) / len(t), "in per cent"),
-    ("text.coverage", lambda t, k: sum(w not in k for w in t) / len(t), "without a vector"),
-    ("text.coverage", lambda t, k: len(set(t) & k) / len(t), "divide different words by tokens"),
-    ("text.coverage", lambda t, k: None, "give back one number"),
-    ("text.matrix", lambda v, w: build(v, w, first=1), "another word's row"),
-    ("text.matrix", lambda v, w: build(v, w, first=3), "another word's row"),
-    ("text.matrix", lambda v, w: build(v, w, rows=9), "9 rows for 5 ids"),
-    ("text.matrix", lambda v, w: build(v, w, fill=1), "Row 0 is not zero"),
-    ("text.matrix", lambda v, w: v.vectors, "3 rows for 5 ids"),
-    ("text.matrix", lambda v, w: build(v, w)[:, :2], "how many columns"),
-    ("text.matrix", lambda v, w: np.stack([v[word] for word in w]), "stopped with KeyError"),
-    ("text.matrix", lambda v, w: None, "gave back no array"),
-    ("text.freeze", lambda m, x: borrow(m, x, freeze=()), "which attribute of the layer"),
-    ("text.freeze", lambda m, x: borrow(m, x, put=False), "does not hold the matrix"),
-    ("text.freeze", lambda m, x: borrow(m, x, compile=False), "who reads it, and when"),
-    ("text.freeze", lambda m, x: borrow(m, x, freeze=("embedding", "head")), "nothing can learn"),
-    ("text.freeze", lambda m, x: None, "gave back no model"),
-    ("text.average", lambda i, m: m[i].mean(axis=0), "divide by the padded length"),
-    ("text.average", lambda i, m: m[i[i > 0]].mean(axis=0), "divide by 3"),
-    ("text.average", lambda i, m: m[i].sum(axis=0), "That is the sum"),
-    ("text.average", lambda i, m: m[i].mean(), "over which axis"),
-]
-
-
-def test_every_exercise_has_a_solution_and_wrong_answers():
-    known, _ = exercises.names("text")
-    assert set(known) == set(RIGHT)
-    for name in known:
-        assert sum(wrong == name for wrong, *_ in WRONG) >= 3
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_the_stub_is_not_started_and_the_solution_is_correct(name):
-    assert exercises.judge(name, ...).state == "not started"
-    verdict = exercises.judge(name, RIGHT[name])
-    assert verdict.state == "correct", verdict.message
-
-
-@pytest.mark.parametrize(("name", "answer", "message"), WRONG)
-def test_a_wrong_answer_is_told_what_is_wrong(name, answer, message):
-    verdict = exercises.judge(name, answer)
-    assert verdict.state == "not yet" and message in verdict.message
-
-
-@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
-def test_an_average_of_nothing_is_asked_about():
-    def careless(ids, matrix):
-        return matrix[ids[ids > 1]].mean(axis=0)
-
-    assert "gives nan" in exercises.judge("text.average", careless).message
-
-
-@pytest.mark.parametrize("name", exercises.names("text")[1])
-def test_every_option_of_the_quiz_is_explained(name, capsys):
-    for letter in "abc":
-        exercises.quiz(name, letter)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and sum(line.startswith("Right.") for line in lines) == 1
-
-
-def test_three_questions():
-    assert len(exercises.names("text")[1]) == 3

@@ -2,12 +2,26 @@
 
 import numpy as np
 
+from helpers import transfer
 from helpers.exercises import exercise, question
 
 # --- exercises ------------------------------------------------------------------------------
 
 
-@exercise("audio.count", "2.5 s are 40,000 numbers, and 248 windows of 25 ms fit, one each 10 ms.")
+@exercise(
+    "audio.count",
+    "2.5 s are 40,000 numbers, and 248 windows of 25 ms fit, one each 10 ms.",
+    minutes=2,
+    level="easy",
+    hints=(
+        "Write both down in samples: how long is the clip, how long is a window, how far apart "
+        "do two windows begin?",
+        "16 kHz are 16 samples a millisecond: a window of 25 ms has 400 samples, and the next "
+        "one begins 160 samples later.",
+        "The first window ends at sample 400, and each further one 160 later. Count how often "
+        "160 fits into what is left of the clip, and do not forget the first.",
+    ),
+)
 def count(answer):
     try:
         samples, frames = (float(number) for number in answer)
@@ -34,7 +48,19 @@ def _int16_stereo():
     return np.stack([left, 0.9 * left], axis=1).astype("int16")
 
 
-@exercise("audio.mono", "One channel, decimal numbers, and the loudest sample stays below 1.")
+@exercise(
+    "audio.mono",
+    "One channel, decimal numbers, and the loudest sample stays below 1.",
+    minutes=5,
+    level="easy",
+    hints=(
+        "Two things are wrong with these numbers: their size, and that there are two of each.",
+        "int16 goes down to -32,768. Divide by that size first: the result is decimal, and "
+        "nothing can overflow any more.",
+        "The mean of left and right is the mean over the second axis, `axis=1`; the type that "
+        "YAMNet wants is \"float32\".",
+    ),
+)
 def mono(answer):
     if not callable(answer):
         return "Is it a function of an array? Write `def to_mono(samples)` first."
@@ -67,7 +93,17 @@ def mono(answer):
 
 
 @exercise(
-    "audio.mask", "A strip of bands is hidden at all times, and the clip that came in is whole."
+    "audio.mask",
+    "A strip of bands is hidden at all times, and the clip that came in is whole.",
+    minutes=5,
+    level="easy",
+    hints=(
+        "Which axis of (frames, 64) is time, and which is pitch? And who else may still need "
+        "the array that you were given?",
+        "Take a `.copy()` first. In it, `[:, a:b]` is all of the time for some of the bands.",
+        "The strip may begin at any band from 0 to 56. Into the copy's eight columns from there "
+        "on write the mean of the original.",
+    ),
 )
 def mask(answer):
     if not callable(answer):
@@ -102,7 +138,18 @@ def mask(answer):
     return None
 
 
-@exercise("audio.split", "Every recording is on one side only.")
+@exercise(
+    "audio.split",
+    "Every recording is on one side only.",
+    minutes=8,
+    level="medium",
+    hints=(
+        "How many *different* recordings are there, and which of them shall be for the test?",
+        "`np.unique` gives every name once. Shuffle these names, and take a fifth of them.",
+        "You have the chosen names, and a list with the name of each clip: `np.isin` asks for "
+        "each clip whether its name is among them.",
+    ),
+)
 def split(answer):
     if not callable(answer):
         return "Is it a function of a list of recordings? Write `def for_test(recordings)` first."
@@ -130,7 +177,19 @@ def split(answer):
     return None
 
 
-@exercise("audio.threshold", "As high as it may be, and no more than one cough in ten is missed.")
+@exercise(
+    "audio.threshold",
+    "As high as it may be, and no more than one cough in ten is missed.",
+    minutes=12,
+    level="medium",
+    hints=(
+        "The other sounds do not matter here: look at the probabilities of the coughs alone.",
+        "If you put the threshold on one of these probabilities, all coughs at or above it are "
+        "found. What share is that for the highest, for the second highest, and so on?",
+        "Go through the sorted probabilities from the highest down, and stop at the first at "
+        "which the share of coughs at or above it reaches the recall.",
+    ),
+)
 def threshold(answer):
     if not callable(answer):
         return "Is it a function? Write `def choose(probabilities, labels, recall)` first."
@@ -162,6 +221,181 @@ def threshold(answer):
         f"At {found:.3f} you find {recall:.0%} of the coughs and raise more false alarms than you "
         "need: how high can the threshold go?"
     )
+
+
+SOURCES = ("clinic", "office", "street", "telephone")
+
+
+def _four_sources():
+    """Features, labels, sources: the telephone gives its labels away by its channel alone.
+
+    Without their channels the clinic is easy, the street is hard, and the telephone hopeless: so
+    every way to divide the clips has accuracies of its own.
+    """
+    rng = np.random.default_rng(5)
+    y = np.tile([0, 1], 400)
+    source = np.repeat(np.arange(4), 200)
+    sign = 2 * y - 1
+    x = rng.normal(0, 1, (800, 6))
+    x[:, 0] += np.array([3, 2, 1.2, 0])[source] * sign
+    x[np.arange(800), 1 + source] += np.array([0, 0.5, 1, 4])[source] * sign
+    order = rng.permutation(800)
+    return x[order].astype("float32"), y[order], np.array(SOURCES)[source[order]]
+
+
+def _accuracies(x, y, source, train, test):
+    """By source: accuracy of a head on the rows of test(source), trained on train(source)."""
+    found = {}
+    for name in SOURCES:
+        rows, others = train(source == name), test(source == name)
+        head = transfer.fit_head(transfer.Part(x[rows], y[rows]))
+        found[name] = transfer.accuracy(head, transfer.Part(x[others], y[others]))
+    return found
+
+
+@exercise(
+    "audio.sources",
+    "Each source was judged by a head that never met it: this is how a channel is found out.",
+    minutes=15,
+    level="medium",
+    hints=(
+        "For each source there are two groups of clips: those that come from it, and all others. "
+        "Which of the two trains the head?",
+        "`source == name` is a True or False for each clip, and `~(source == name)` the opposite. "
+        "Both choose rows of features and labels.",
+        "In a loop over `np.unique(sources)`: fit a head on `transfer.Part(x[others], "
+        "y[others])`, ask `transfer.accuracy` about the rest, and keep it under the name.",
+    ),
+)
+def sources(answer):
+    if not callable(answer):
+        return "Is it a function? Write `def by_source(x, y, sources)` first."
+    x, y, source = _four_sources()
+    found = answer(x.copy(), y.copy(), source.copy())
+    if found is None:
+        return "Your function gave back nothing: does it end in `return`?"
+    if np.ndim(found) == 0 and not isinstance(found, dict):
+        return "One number hides which source fails: can you keep one for each source?"
+    if not isinstance(found, dict) or not set(map(str, found)) <= set(SOURCES):
+        return "Is it a dictionary from the name of each source to its accuracy?"
+    if missing := sorted(set(SOURCES) - set(map(str, found))):
+        return f"There is nothing for {missing[0]}: does the loop go through all sources?"
+    found = {str(name): float(share) for name, share in found.items()}
+    if max(found.values()) > 1:
+        return "An accuracy is a share from 0 to 1: did you give percent, or counts?"
+
+    def near(train, test):
+        known = _accuracies(x, y, source, train, test)
+        return max(abs(known[name] - found[name]) for name in SOURCES) < 0.08
+
+    if near(lambda its: ~its, lambda its: its):
+        return None
+    if near(lambda its: its, lambda its: ~its):
+        return "You trained on one source and tested on all others: which of them is held out?"
+    if near(lambda its: ~its, lambda its: ~its):
+        return "That is the accuracy on the clips of training: what did the held-out ones say?"
+    if found["telephone"] > 0.8:
+        return (
+            f"Even the telephone looks easy ({found['telephone']:.0%}): had the head met other "
+            "clips of the same source, and learned what its microphone sounds like?"
+        )
+    return "The accuracies are others: is it all clips of one source, and only these, that judge?"
+
+
+def _clips_for_an_alarm():
+    """Features of training, validation and new clips, too few and too wide to learn by heart."""
+    rng = np.random.default_rng(11)
+    direction = rng.normal(0, 1, 32)
+    direction /= np.linalg.norm(direction)
+
+    def part(count):
+        y = rng.permutation(np.repeat([0, 1], count))
+        x = rng.normal(0, 1, (2 * count, 32)) + np.outer(2 * y - 1, 1.2 * direction)
+        return transfer.Part(x.astype("float32"), y)
+
+    return part(40), part(100), part(1000)
+
+
+def _choose(belief, labels):
+    coughs = np.sort(belief[labels == 1])
+    return coughs[int(0.1 * len(coughs))]
+
+
+@exercise(
+    "audio.alarm",
+    "Trained on one set, its threshold chosen on a second, judged on a third: a real alarm.",
+    minutes=20,
+    level="hard",
+    hints=(
+        "Three sets, three jobs: the training clips fit the head, the validation clips choose the "
+        "threshold, and the clips that come later only get an answer.",
+        "Begin with `head = transfer.fit_head(train)`. `transfer.predict(head, validation.x)` "
+        "has a column for each class, and column 1 is the belief in a cough.",
+        "The threshold is what your function of exercise 5 gives for the validation clips at a "
+        "recall of 0.9. Inside `build` define a function of x that compares the belief of new "
+        "clips with it, and return that function.",
+    ),
+)
+def alarm(answer):
+    if not callable(answer):
+        return "Is it a function? Write `def build(train, validation)` first."
+    train, validation, later = _clips_for_an_alarm()
+    rings = answer(*(transfer.Part(part.x.copy(), part.y.copy()) for part in (train, validation)))
+    if isinstance(rings, tuple):
+        return "It gave back several things: can you put them into one function of new features?"
+    if not callable(rings):
+        return "`build` should give back a function: did you define one inside it and return it?"
+    raw = np.asarray(rings(validation.x))
+    if raw.shape != validation.y.shape:
+        return f"200 clips gave an answer of shape {raw.shape}: is it one True or False a clip?"
+    if not np.isin(raw, (0, 1)).all():
+        return "These are beliefs, not alarms: with what do you compare them?"
+    heard = raw.astype(bool)
+    alone = [bool(np.ravel(rings(validation.x[i : i + 1]))[0]) for i in range(10)]
+    if alone != heard[:10].tolist():
+        return (
+            "The same clip gets another answer when it comes alone: is the threshold "
+            "fixed before new clips arrive?"
+        )
+    coughs, others = heard[validation.y == 1].mean(), heard[validation.y == 0].mean()
+    if others == coughs == 1:
+        return "It rings at every clip: what is an alarm worth that always rings?"
+    if not heard.any():
+        return "It never rings: on which side of the threshold is a cough?"
+    if coughs < others:
+        return "It rings at the other sounds rather than at coughs: which column belongs to 1?"
+    head = transfer.fit_head(train)
+    belief = transfer.predict(head, validation.x)[:, 1]
+
+    def like(threshold):
+        return ((belief >= threshold) == heard).mean() > 0.985
+
+    if coughs < 0.9:
+        if like(_choose(transfer.predict(head, train.x)[:, 1], train.y)):
+            return (
+                f"It finds {coughs:.0%} of the coughs of validation: was the threshold chosen on "
+                "clips that the head had learned from?"
+            )
+        if like(0.5):
+            return f"It finds {coughs:.0%} of the coughs of validation: who chose one half?"
+        return f"It finds {coughs:.0%} of the coughs of validation: at which threshold is it 90 %?"
+    new = np.asarray(rings(later.x)).astype(bool)
+    # Validation may move the threshold, and then one alarm rings wherever the other one does.
+    turned = answer(train, transfer.Part(validation.x, 1 - validation.y))
+    after = np.asarray(turned(later.x)).astype(bool)
+    if min((new & ~after).mean(), (after & ~new).mean()) > 0.15:
+        return (
+            "With other labels of validation it orders new clips otherwise: has the head learned "
+            "from the clips that were to choose the threshold?"
+        )
+    found, vain = new[later.y == 1].mean(), new[later.y == 0].mean()
+    line = _choose(belief, validation.y)
+    if vain > (transfer.predict(head, later.x)[later.y == 0, 1] >= line).mean() + 0.2:
+        return (
+            f"It finds {found:.0%} of new coughs, and rings in vain at {vain:.0%} of the other "
+            "sounds: how high can the threshold go?"
+        )
+    return None
 
 
 # --- questions ------------------------------------------------------------------------------
@@ -213,5 +447,22 @@ question(
     c=(
         "Lower the threshold until the test set says that few coughs are missed.",
         "Then the test set has chosen, and can no longer judge. Which other set is there?",
+    ),
+)
+question(
+    "audio.channel",
+    "Nearly all coughs of a collection come from one telephone. How do you learn what it costs?",
+    "b",
+    a=(
+        "Split by recording: then the test is fair.",
+        "The telephone is on both sides of that split, and tells coughs from others in each.",
+    ),
+    b=(
+        "Hold back a source: train without it, and test on it, and the other way round.",
+        "What is then lost was the channel. Exercise 6 does it for every source in turn.",
+    ),
+    c=(
+        "Train a larger network, until it hears coughs rather than telephones.",
+        "It has no reason to: the telephone is a shorter way to the same training score.",
     ),
 )
