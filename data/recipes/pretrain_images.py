@@ -58,6 +58,7 @@ from pathlib import Path
 
 import keras
 import pretrain_images_models as models
+from places import asset, work_folder
 from pretrain_images_corpus import BATCH, SEED, Batches, class_folders, read_corpus, teach
 
 TEACHER_WEIGHT = 10.0
@@ -175,20 +176,6 @@ def export(name, class_names, folder, out):
     PLANS[name].save(model, class_names, out)
 
 
-def asset(name):
-    """The folder of an asset of the full profile."""
-    from helpers import assets
-
-    return assets.path(name, profile="full")
-
-
-def default_work():
-    """The folder in the course's cache where checkpoints and the teacher's vectors are kept."""
-    from helpers import assets
-
-    return assets.cache_folder() / "pretrain_images"
-
-
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -229,7 +216,8 @@ def main():
 
         print_table(args.photographs or asset("cats-vs-dogs"), args.pixels, args.a_class)
         return
-    source, work = args.source or asset("tiny-imagenet"), args.work or default_work()
+    source = args.source or asset("tiny-imagenet")
+    work = args.work or work_folder("pretrain_images")
     if args.command == "export":
         names = [folder.name for folder in class_folders(source)]
         export(args.model, names, work / args.model, args.out)

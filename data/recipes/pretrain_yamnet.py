@@ -92,6 +92,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pretrain_yamnet_models as models
+from places import asset, work_folder
 from pretrain_yamnet_corpus import BATCH, SEED, Batches, mean_and_spread, read_corpus, teach
 
 # Stages of (epochs, highest learning rate); each ends at a rate of 0, fit for use.
@@ -230,20 +231,6 @@ def print_probe(work, source):
     probe.print_table(tasks, inputs, (5, 10, 20))
 
 
-def asset(name):
-    """The folder of an asset of the full profile."""
-    from helpers import assets
-
-    return assets.path(name, profile="full")
-
-
-def default_work():
-    """The folder in the course's cache where scenes and checkpoints are kept."""
-    from helpers import assets
-
-    return assets.cache_folder() / "pretrain_yamnet"
-
-
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -267,7 +254,7 @@ def arguments():
 
 def main():
     args = arguments()
-    work = args.work or default_work()
+    work = args.work or work_folder("pretrain_yamnet")
     if args.command == "teach":
         source = args.source or asset("environmental-sounds")
         teach(source, asset("spoken-digits"), asset("yamnet"), work)
