@@ -545,18 +545,22 @@ class Masks(keras.layers.Layer):
     Args:
         axis: 1 for a strip of time, 2 for one of pitch.
         width: in frames or bands.
+        seed: of the places; one drawn by luck if None, as in Keras's own random layers.
     """
 
-    def __init__(self, axis, width, **kwargs):
+    def __init__(self, axis, width, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.axis, self.width = axis, width
+        self.axis, self.width, self.seed = axis, width, seed
+        # Of its own, so that `start_over` can set it back: the global one counts every call.
+        self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, spectrograms, training=False):
         """(n, frames, bands, 1) in, the same shape out."""
         if not training:
             return spectrograms
         ops, length = keras.ops, spectrograms.shape[self.axis]
-        first = keras.random.uniform((ops.shape(spectrograms)[0], 1), 0, length - self.width + 1)
+        shape, places = (ops.shape(spectrograms)[0], 1), length - self.width + 1
+        first = keras.random.uniform(shape, 0, places, seed=self.generator)
         place = ops.cast(ops.arange(length), "float32")[None]
         hidden = (place >= ops.floor(first)) & (place < ops.floor(first) + self.width)
         hidden = hidden[:, :, None, None] if self.axis == 1 else hidden[:, None, :, None]
@@ -564,7 +568,8 @@ class Masks(keras.layers.Layer):
         return ops.where(hidden, mean, spectrograms)
 
     def get_config(self):
-        return {**super().get_config(), "axis": self.axis, "width": self.width}
+        own = {"axis": self.axis, "width": self.width, "seed": self.seed}
+        return {**super().get_config(), **own}
 
 
 # --- YAMNet ---------------------------------------------------------------------------------

@@ -487,7 +487,8 @@ def start_over(model: keras.Model, seed: int) -> keras.Model:
     """Give a compiled model new random weights and an empty optimiser, in place.
 
     Building and compiling anew would do the same, only slower: the compiled graph is reused.
-    The seed also decides the shuffling and dropout that follow.
+    The seed also decides the dropout and augmentation that follow; that of the shuffling goes to
+    `batches`.
     """
     _seed_lightly(seed)
     fresh = keras.models.clone_model(model)

@@ -564,3 +564,30 @@ def test_real_clips_load_by_recording(monkeypatch):
     assert table.groupby("recording").part.nunique().max() == 1
     digits = assets.path("spoken-digits", profile="full")
     assert audio.read_clip(next(digits.rglob("*.wav")), 1).shape == (16000,)
+
+
+def test_masks_start_over_with_a_seed():
+    """The same seed hides the same places, whatever was masked before."""
+    inputs = keras.Input((60, 64, 1))
+    outputs = audio.Masks(axis=2, width=8)(audio.Masks(axis=1, width=20)(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    pictures = np.random.default_rng(0).normal(size=(4, 60, 64, 1)).astype("float32")
+
+    def masked(seed):
+        transfer.start_over(model, seed)
+        return [np.asarray(model(pictures, training=True)) for _ in range(2)]
+
+    first, other, again = masked(3), masked(4), masked(3)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], other[0])
+    changed = (first[0] != pictures).any(axis=(0, 3))
+    assert changed.any(axis=1).sum() >= 20 and changed.any(axis=0).sum() >= 8
+
+
+def test_masks_are_loaded_as_they_were_saved(tmp_path):
+    model = keras.Sequential([keras.Input((30, 64, 1)), audio.Masks(1, 10, seed=5)])
+    model.save(tmp_path / "masks.keras")
+    back = keras.models.load_model(tmp_path / "masks.keras").layers[0]
+    assert (back.axis, back.width, back.seed) == (1, 10, 5)

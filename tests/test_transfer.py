@@ -232,7 +232,8 @@ def test_mistakes_come_most_confident_first():
 
 def test_start_over_is_as_good_as_new():
     def run(model, seed):
-        model.fit(*blobs(60), epochs=2, batch_size=8, verbose=0)
+        stream = transfer.batches(blobs(60), 8, seed)
+        model.fit(stream, steps_per_epoch=16, shuffle=False, verbose=0)
         return model.get_weights()
 
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dropout(0.5)])
