@@ -133,11 +133,40 @@ def recoloured(images, rng):
     return np.clip(images * gain.astype("float32") + shift.astype("float32"), 0, 255)
 
 
-class Batches(keras.utils.PyDataset):
-    """Batches of a corpus for `fit`; with a seed shuffled random views, else as they are."""
+def relit(images, rng):
+    """Photographs [n, h, w, 3] in 0..255, two thirds of them as if under quite another lamp.
 
-    def __init__(self, corpus, pixels, preprocess, *, seed=None):
+    It is brighter or darker, candle or moonlight, stronger on one side; half of these pictures
+    lie in haze of some colour, and all of them have grain. The others are `recoloured`.
+    """
+
+    def normal(spread, *shape):
+        return rng.normal(0, spread, (len(images), *shape)).astype("float32")
+
+    bright = normal(0.45, 1, 1, 1).clip(-1.3, 0.8)
+    warm, green = normal(0.3, 1, 1, 1), normal(0.15, 1, 1, 1)
+    tint = np.concatenate([warm, green, -warm], axis=-1)
+    across = np.linspace(-1, 1, images.shape[1], dtype="float32")
+    slope = normal(0.25, 1, 1, 1) * across[:, None, None] + normal(0.25, 1, 1, 1) * across[:, None]
+    view = images / 255 * np.exp(bright + tint + slope)
+    haze = rng.uniform(0, 0.65, bright.shape) * (rng.random(bright.shape) < 0.5)
+    colour = rng.uniform(0.1, 0.9, tint.shape) / 2 + rng.uniform(0.05, 0.45, bright.shape)
+    view = view * (1 - haze) + colour * haze
+    view += normal(1.0, *images.shape[1:]) * rng.uniform(0, 0.05, bright.shape)
+    other_lamp = rng.random(bright.shape) < 2 / 3
+    view = np.where(other_lamp, np.clip(view, 0, 1) * 255, recoloured(images, rng))
+    return view.astype("float32")
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of a corpus for `fit`; with a seed shuffled random views, else as they are.
+
+    `light` is the last step of a view: `recoloured` or `relit`.
+    """
+
+    def __init__(self, corpus, pixels, preprocess, *, seed=None, light=recoloured):
         super().__init__(workers=1, max_queue_size=16)
+        self.light = light
         self.corpus, self.pixels, self.preprocess, self.seed = corpus, pixels, preprocess, seed
         self.order = np.arange(len(corpus.labels))
         if seed is not None:
@@ -155,7 +184,7 @@ class Batches(keras.utils.PyDataset):
         else:
             rng = np.random.default_rng((*self.seed, index))
             views = [random_view(image, self.pixels, rng) for image in images]
-            x = recoloured(np.stack(views).astype("float32"), rng)
+            x = self.light(np.stack(views).astype("float32"), rng)
         labels = keras.utils.to_categorical(self.corpus.labels[rows], len(self.corpus.class_names))
         teacher = self.corpus.teacher[rows].astype("float32")
         return self.preprocess(x), {"label": labels, "teacher": teacher}

@@ -95,10 +95,22 @@ def student(backbone, classes):
     return keras.Model(backbone.input, {"label": label, "teacher": teacher})
 
 
-def save_vgg16(model, class_names, out):
-    """Write the plain VGG16 of a trained student, BatchNorm folded in."""
+def folded_vgg16(model):
+    """The plain VGG16 of a trained student, BatchNorm folded in."""
     plain = narrow_vgg16()
-    fold_batchnorm(keras.Model(model.input, model.get_layer("features").input), plain)
+    fold_batchnorm(trunk(model), plain)
+    return plain
+
+
+def trunk(model):
+    """A student without its heads."""
+    return keras.Model(model.input, model.get_layer("features").input)
+
+
+def save_vgg16(model, class_names, out):
+    """Write the weights of a student around a plain VGG16."""
+    plain = narrow_vgg16()
+    plain.set_weights(trunk(model).get_weights())
     part = out / f"part-{VGG16_FILE}"
     plain.save_weights(part)
     part.replace(out / VGG16_FILE)

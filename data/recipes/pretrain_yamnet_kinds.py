@@ -16,35 +16,46 @@ from helpers import yamnet
 
 SEED = 77
 VOICES = 4242  # seed of the recordings' speakers, rooms and microphones; the bundled have 0
-RECORDINGS, CLIPS = 500, 8  # clips of a recording
-HELD_OUT = 35  # recordings
+RECORDINGS, CLIPS = 2000, 8  # clips of a recording
+CHUNK = 50  # recordings a file
+HELD_OUT = 100  # recordings
 BESIDE = 0.5  # the label of a sound in the background
 PATCHES = 4  # of a clip, and as many of the teacher's scenes beside each
 BATCH = 32
-EPOCHS, RATE = 8, 2e-3
+EPOCHS, RATE = 4, 2e-3
 KINDS_WEIGHT = 5.0  # of the kinds' loss beside those of the teacher
+LENGTH = 10.0  # of what stands for a patch; shorter, the layer of kinds would learn slowly
 
 
 def synthesise(work):
     """Log-mel spectrograms, float16 [clips, frames, 64], and labels, float32 [clips, kinds].
 
-    Kept in `work`, and read from there by the next call.
+    Kept in `work`, one file for every `CHUNK` recordings, and read from there by the next call.
     """
-    file = work / "kinds.npz"
-    if not file.exists():
-        spectrograms, labels = [], []
-        for number in tqdm(range(RECORDINGS), "recordings", mininterval=10):
-            recording = synthesis.Recording(VOICES, 0, number)
-            rng = np.random.default_rng([SEED, number])
-            for take in range(CLIPS):
-                kind = str(rng.choice(synthesis.OTHERS))
-                clip, beside = recording.scene(kind, [SEED, number, take])
-                spectrograms.append(yamnet.log_mel(yamnet.pad(clip)).numpy().astype("float16"))
-                label = {beside: BESIDE, kind: 1.0}
-                labels.append([label.get(name, 0.0) for name in synthesis.OTHERS])
-        np.savez(file, spectrograms=spectrograms, labels=np.float32(labels))
-    with np.load(file) as kept:
-        return kept["spectrograms"], kept["labels"]
+    folder = work / "kinds"
+    folder.mkdir(parents=True, exist_ok=True)
+    chunks = [range(first, first + CHUNK) for first in range(0, RECORDINGS, CHUNK)]
+    files = [folder / f"{chunk.start:04d}.npz" for chunk in chunks]
+    for chunk, file in tqdm(list(zip(chunks, files, strict=True)), "recordings", mininterval=10):
+        if not file.exists():
+            takes = [(number, take) for number in chunk for take in range(CLIPS)]
+            made = [spectrogram_and_label(*each) for each in tqdm(takes, file.stem, leave=False)]
+            spectrograms, labels = zip(*made, strict=True)
+            part = file.with_suffix(".part.npz")
+            np.savez(part, spectrograms=spectrograms, labels=np.float32(labels))
+            part.rename(file)
+    kept = [np.load(file) for file in files]
+    return tuple(np.concatenate([each[key] for each in kept]) for key in ("spectrograms", "labels"))
+
+
+def spectrogram_and_label(number, take):
+    """One clip of one recording; the same whenever it is made."""
+    recording = synthesis.Recording(VOICES, 0, number)
+    kind = str(np.random.default_rng([VOICES, number, take]).choice(synthesis.OTHERS))
+    clip, beside = recording.scene(kind, [SEED, number, take])
+    label = {beside: BESIDE, kind: 1.0}
+    spectrogram = yamnet.log_mel(yamnet.pad(clip)).numpy().astype("float16")
+    return spectrogram, [label.get(name, 0.0) for name in synthesis.OTHERS]
 
 
 class Pairs(keras.utils.PyDataset):
@@ -60,7 +71,10 @@ class Pairs(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.order = self.rng.permutation(len(self.labels))
-        self.beside = self.rng.permutation(len(self.corpus))[: PATCHES * len(self.labels)]
+        # All patches of the scenes, as often as it takes to have enough beside the clips.
+        rounds = -(-PATCHES * len(self.labels) // len(self.corpus))
+        patches = [self.rng.permutation(len(self.corpus)) for _ in range(rounds)]
+        self.beside = np.concatenate(patches)
 
     def __len__(self):
         return len(self.labels) // BATCH
@@ -70,9 +84,8 @@ class Pairs(keras.utils.PyDataset):
         clips = self.spectrograms[rows].astype("float32")
         loudness = np.random.default_rng([SEED, index]).normal(0, 0.7, (BATCH, 1, 1))
         cuts = np.stack([clips[:, 48 * p : 48 * p + 96] for p in range(PATCHES)], axis=1)
-        scene = self.corpus.patches(
-            np.resize(self.beside[index * BATCH * PATCHES :], BATCH * PATCHES)
-        )
+        first = index * BATCH * PATCHES
+        scene = self.corpus.patches(self.beside[first : first + BATCH * PATCHES])
         embedding = (scene["embedding"] - self.mean) / self.spread
         shape = (BATCH, PATCHES)
         inputs = {
@@ -96,7 +109,9 @@ def both(body, scores, teacher):
         flat = body(ops.reshape(patches, (-1, 96, 64)))
         return ops.reshape(flat, (-1, PATCHES, flat.shape[-1]))
 
-    mean = layers.Dropout(0.2)(ops.mean(embedded(clips), axis=1))
+    # As the course does it: every patch has unit length before they are averaged.
+    mean = ops.mean(ops.normalize(embedded(clips)), axis=1) * LENGTH
+    mean = layers.Dropout(0.2)(mean)
     heard = embedded(scenes)
     outputs = {
         "kinds": layers.Dense(len(synthesis.OTHERS), name="kinds")(mean),
