@@ -364,7 +364,8 @@ def label_curve(
         axis.text(ticks[0], 100 * chance + 0.5, "guessing", fontsize=8, color="grey")
     axis.set(xlabel="labelled examples a class", ylabel="test accuracy (%)")
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
+    # Below the axes: inside there may be no place that is free of curves and bands.
+    axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     show(figure, alt)
 
 
