@@ -11,8 +11,8 @@ Taught  by the labels and by MobileNetV2 1.0/224 (Apache-2.0): beside the class,
         answers to the photographs of the 191 classes.
 Relit   VGG16 is then trained a little further, BatchNorm folded in and with new heads, on
         photographs as if under other lamps, candle to moonlight, in haze and with grain, while
-        the teacher's answer is that to the photograph itself: whatever is said of an animal
-        should not depend on the lamp.
+        the teacher's answer is that to the photograph itself: what is said of a thing should
+        not depend on the lamp.
 Takes   40 to 45 minutes of one processor core for each model (an epoch at 64 pixels: 180 s for
         VGG16, 105 s for MobileNetV2), 77 and 64 minutes when both ran side by side on two busy
         cores, 9 minutes of a core for VGG16's other lamps, and before all that 5 to 10 minutes

@@ -9,6 +9,7 @@ kinds while it keeps answering the teacher's scenes, so it does not forget them.
 import keras
 import numpy as np
 import synthesise_sounds as synthesis
+from pretrain_images_corpus import write_whole
 from pretrain_yamnet_corpus import mean_and_spread
 from tqdm import tqdm
 
@@ -40,12 +41,14 @@ def synthesise(work):
         if not file.exists():
             takes = [(number, take) for number in chunk for take in range(CLIPS)]
             made = [spectrogram_and_label(*each) for each in tqdm(takes, file.stem, leave=False)]
-            spectrograms, labels = zip(*made, strict=True)
-            part = file.with_suffix(".part.npz")
-            np.savez(part, spectrograms=spectrograms, labels=np.float32(labels))
-            part.rename(file)
-    kept = [np.load(file) for file in files]
-    return tuple(np.concatenate([each[key] for each in kept]) for key in ("spectrograms", "labels"))
+            arrays = dict(zip(("spectrograms", "labels"), zip(*made, strict=True), strict=True))
+            write_whole(file, lambda opened, arrays=arrays: np.savez(opened, **arrays))
+    return tuple(map(np.concatenate, zip(*map(read_chunk, files), strict=True)))
+
+
+def read_chunk(file):
+    with np.load(file) as kept:
+        return kept["spectrograms"], kept["labels"]
 
 
 def spectrogram_and_label(number, take):
@@ -55,7 +58,7 @@ def spectrogram_and_label(number, take):
     clip, beside = recording.scene(kind, [SEED, number, take])
     label = {beside: BESIDE, kind: 1.0}
     spectrogram = yamnet.log_mel(yamnet.pad(clip)).numpy().astype("float16")
-    return spectrogram, [label.get(name, 0.0) for name in synthesis.OTHERS]
+    return spectrogram, np.float32([label.get(name, 0.0) for name in synthesis.OTHERS])
 
 
 class Pairs(keras.utils.PyDataset):
