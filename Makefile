@@ -42,7 +42,7 @@ lab: $(VENV)/.ready
 	$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 run: $(VENV)/.ready
-	$(PY) -m helpers.run
+	$(PY) -m course.run
 
 test: $(VENV)/.ready lint
 	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m pytest $(TWO) $(NBVAL) tests notebooks
@@ -78,7 +78,7 @@ lint: $(VENV)/.ready
 
 # For authors: execute the notebooks in place, refresh the catalogue, refresh the pins.
 notebooks: $(VENV)/.ready
-	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m helpers.run --in-place
+	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m course.run --in-place
 
 catalogue: $(VENV)/.ready
 	$(PY) data/recipes/catalogue.py --write

@@ -8,8 +8,8 @@
 The files of the "sample" profile are bundled under data/. Those of the "full" profile come from
 the mirror that COURSE_MIRROR names, a folder or an http(s) address with an index.json, or from
 their public addresses. Names, sizes, checksums and licences stand in data/catalog.toml;
-`helpers.cache` keeps what was fetched, `helpers.downloads` talks to the network,
-`helpers.archives` unpacks.
+`course.fetch.cache` keeps what was fetched, `course.fetch.downloads` talks to the network,
+`course.fetch.archives` unpacks.
 """
 
 import difflib
@@ -25,9 +25,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from helpers import archives, cache, downloads
-from helpers.archives import SUMS, files_in
-from helpers.cache import Asset, AssetError, cache_folder, megabytes, offline, quiet, sha256_of
+from course.fetch import archives, cache, downloads
+from course.fetch.archives import SUMS, files_in
+from course.fetch.cache import Asset, AssetError, cache_folder, megabytes, offline, quiet, sha256_of
 
 __all__ = [
     "SUMS",

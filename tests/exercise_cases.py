@@ -1,6 +1,6 @@
 """What is asked of every exercise: stub, right answers, wrong answers, hints."""
 
-from helpers import exercises
+from course import exercises
 
 
 def shortcomings(name: str, right: list, wrong: list) -> list[str]:

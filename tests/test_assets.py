@@ -23,7 +23,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from helpers import archives, assets, cache, downloads
+from course.fetch import archives, cache, downloads
+from helpers import assets
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = "images text audio hub-module weights vectors source-corpus".split()
@@ -698,7 +699,8 @@ def test_a_large_archive_may_grow_in_proportion(shelf, monkeypatch):
 
 CHILD = """
 import sys, time
-from helpers import archives, assets
+from course.fetch import archives
+from helpers import assets
 {extra}
 print("ready", flush=True)
 sys.stdin.readline()
@@ -760,7 +762,7 @@ def test_a_killed_unpacking_is_never_used_and_is_cleared_away(shelf):
     members = [(f"d/{number}", b"%d" % number) for number in range(5)]
     shelf.put("spoken-digits", "d.zip", zipped(*members))
     half = """
-from helpers import cache
+from course.fetch import cache
 seen = []
 def slow(bar, count):
     seen.append(count)

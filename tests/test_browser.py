@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import editions
+from course import editions
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ["00_start_here", "01_images", "02_text", "03_audio"]

@@ -14,8 +14,9 @@ import pytest
 from test_assets import ARCHIVES, tree, zipped
 from test_downloads import BODY, OTHER, clean, cut, full, server, shop, small_disk, status
 
-from helpers import __main__ as course
-from helpers import assets, cache
+from course import cli as course
+from course.fetch import cache
+from helpers import assets
 
 __all__ = ["clean", "server", "shop", "small_disk"]  # fixtures
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +52,7 @@ def process(*arguments, path="", **environment):
 
 def test_course_is_a_command_of_the_package():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts == {"course": "helpers.__main__:main"}
+    assert scripts == {"course": "course.cli:main"}
     told = process("--help")
     assert told.returncode == 0
     for command in ("status", "download", "verify", "mirror", "doctor"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers import dials
+from course import dials
 
 CHAPTERS = ["00_start_here", "01_images", "02_text", "03_audio"]
 

@@ -31,7 +31,8 @@ import pytest
 from nbclient import NotebookClient
 from test_assets import ARCHIVES, HOSTILE, fails, tarred, tree, zipped
 
-from helpers import archives, assets, cache, downloads
+from course.fetch import archives, cache, downloads
+from helpers import assets
 
 ROOT = Path(__file__).resolve().parent.parent
 BODY = hashlib.shake_256(b"body").digest(400_000)
@@ -884,7 +885,8 @@ def test_in_a_notebook_the_command_is_told_and_the_bar_is_a_widget(shop, server,
 CHILD = """
 import sys, time
 from pathlib import Path
-from helpers import assets, downloads
+from course.fetch import downloads
+from helpers import assets
 assets.DATA = Path({data!r})
 downloads.PATIENCE = downloads.Patience(connect=5, stall=30, tries=3, pause=0.01)
 {extra}
@@ -995,7 +997,7 @@ def test_killed_while_checking_what_came_is_checked_again_not_fetched(shop, serv
 
 
 WHILE_UNPACKING = """
-from helpers import cache
+from course.fetch import cache
 real, seen = cache.unpack, []
 def slow(bar, count):
     seen.append(count)

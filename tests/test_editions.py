@@ -12,8 +12,9 @@ import nbformat.v4 as new
 import pytest
 from bs4 import BeautifulSoup  # comes with nbconvert
 
-from helpers import __main__ as course
-from helpers import dials, editions, run, slides
+from course import cli as course
+from course import dials, editions, run
+from course.editions import slides
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import exercises
+from course import exercises
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 PAGES = list(zip(exercises.CHAPTERS, NOTEBOOKS, strict=True))

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from exercise_cases import shortcomings
 
-from helpers import exercises, transfer
+from course import exercises
+from helpers import transfer
 from helpers.quiet import keras
 
 layers = keras.layers

@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import exercises, transfer
+from course import exercises
+from helpers import transfer
 from helpers.transfer import Part
 
 

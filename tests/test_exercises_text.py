@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from exercise_cases import shortcomings
 
-from helpers import exercises, transfer
-from helpers.exercises.text import STRENGTHS
+from course import exercises
+from course.exercises.text import STRENGTHS
+from helpers import transfer
 from helpers.transfer import Part
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "02_text.ipynb"

@@ -1,6 +1,6 @@
 """The real files of a mirror, opened by the code of the chapters: from a folder and over http.
 
-Whole chapters on them take minutes: `COURSE_PROFILE=full COURSE_MIRROR=... python -m helpers.run`
+Whole chapters on them take minutes: `COURSE_PROFILE=full COURSE_MIRROR=... python -m course.run`
 runs those by hand. Here each path is walked once, on a few pictures, sentences and sounds.
 """
 

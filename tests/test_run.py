@@ -5,7 +5,7 @@ import json
 import nbformat.v4 as new
 import pytest
 
-from helpers import run
+from course import run
 
 NOTE = """
 import json, os

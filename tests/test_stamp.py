@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import __main__ as course
-from helpers import stamp
+from course import cli as course
+from course import stamp
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = "https://github.com/some-group/transfer-learning"

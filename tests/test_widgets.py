@@ -7,7 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import exercises, plots, progress, widgets
+from course import exercises, progress
+from course.display import widgets
+from helpers import plots
 
 SHOWN = []
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import assets, transfer, yamnet
+from helpers import assets, transfer
+from helpers.audio import yamnet
 from helpers.hub import HubLayer, tensorflow_hub
 from helpers.quiet import keras, tf
 

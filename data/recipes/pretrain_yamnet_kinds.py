@@ -13,7 +13,7 @@ from pretrain_images_corpus import write_whole
 from pretrain_yamnet_corpus import mean_and_spread
 from tqdm import tqdm
 
-from helpers import yamnet
+from helpers.audio import yamnet
 
 SEED = 77
 VOICES = 4242  # seed of the recordings' speakers, rooms and microphones; the bundled have 0

@@ -11,7 +11,7 @@ from pretrain_images_models import MOMENTUM, WEIGHTS, write_checksums
 from pretrain_yamnet_corpus import CLASSES, EMBEDDING, SEED
 from pretrain_yamnet_sounds import LABELS
 
-from helpers import yamnet
+from helpers.audio import yamnet
 
 WIDTH, LAST = 0.25, 512  # of YAMNet's channels; channels of the last layer
 FOLDER = WEIGHTS / "yamnet-narrow"

@@ -8,7 +8,8 @@ import numpy as np
 from pretrain_yamnet_sounds import COUGHING, read
 from sklearn.metrics import balanced_accuracy_score
 
-from helpers import transfer, yamnet
+from helpers import transfer
+from helpers.audio import yamnet
 
 DRAWS = 20
 

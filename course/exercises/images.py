@@ -6,8 +6,8 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from course.exercises import exercise, question
 from helpers import transfer
-from helpers.exercises import exercise, question
 from helpers.quiet import keras, tf
 
 

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 import pooch
 from tqdm.auto import tqdm
 
-from helpers import archives, downloads
+from course.fetch import archives, downloads
 
 ASSUMED_RATE = 5e6  # bytes a second, until a download here has been timed
 TIMED_FROM = 1_000_000  # bytes; a smaller download says little of the network

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from gensim.models import KeyedVectors
 
+from course.exercises import exercise, question
 from helpers import transfer
-from helpers.exercises import exercise, question
 from helpers.quiet import keras
 from helpers.transfer import Arrays, Part
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from helpers import cache
+from course.fetch import cache
 
 
 def file() -> Path:

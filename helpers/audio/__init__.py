@@ -21,10 +21,7 @@ import soundfile
 from sklearn.model_selection import StratifiedGroupKFold
 
 from helpers import assets, folders
-from helpers.hub import HubLayer
-from helpers.quiet import keras, tf
-from helpers.transfer import PARTS, Splits, progress
-from helpers.yamnet import (
+from helpers.audio.yamnet import (
     BANDS,
     FFT,
     HIGHEST,
@@ -36,7 +33,10 @@ from helpers.yamnet import (
     SAMPLE_RATE,
     WINDOW,
 )
-from helpers.yamnet import log_mel as front_end
+from helpers.audio.yamnet import log_mel as front_end
+from helpers.hub import HubLayer
+from helpers.quiet import keras, tf
+from helpers.transfer import PARTS, Splits, progress
 
 RATE = SAMPLE_RATE  # 16,000 samples a second
 LONGEST = 60.0  # seconds of a file that are read when no length is asked for

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from course.exercises import exercise, question
 from helpers import transfer
-from helpers.exercises import exercise, question
 
 # --- exercises ------------------------------------------------------------------------------
 

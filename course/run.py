@@ -1,8 +1,8 @@
 """Execute the chapters in fresh kernels, without a browser.
 
-    python -m helpers.run                 every chapter: a page each under build/, and a table
-    python -m helpers.run 01              only those whose name starts so
-    python -m helpers.run --in-place      for authors: keep the outputs in the notebooks
+    python -m course.run                 every chapter: a page each under build/, and a table
+    python -m course.run 01              only those whose name starts so
+    python -m course.run --in-place      for authors: keep the outputs in the notebooks
 
 With COURSE_PROFILE=full the chapters run on the public originals, as far as they are here or in
 COURSE_MIRROR, and the pages stand under build/full.
@@ -24,7 +24,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
-from helpers import slides
+from course.editions import slides
 
 ROOT = Path(__file__).resolve().parent.parent
 # Editors add these; they change with each opening and say nothing.

@@ -26,7 +26,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 try:
-    from helpers import archives, assets, cache, downloads, progress
+    from course import progress
+    from course.fetch import archives, cache, downloads
+    from helpers import assets
 except ModuleNotFoundError as missing:
     sys.exit(
         f"The course lacks the package {missing.name}: run '{sys.executable} -m pip install "
@@ -282,7 +284,8 @@ def _copy(asset: assets.Asset, file: Path, folder: Path, shop: Path) -> None:
 
 def edition(given) -> int:
     """Make an edition; 1 if it cannot be made, or if a check of the solved one does not pass."""
-    from helpers import dials, editions, slides  # takes time that other commands need not spend
+    from course import dials, editions
+    from course.editions import slides  # takes time that other commands need not spend
 
     try:
         if given.check and given.kind != "solved":
@@ -303,7 +306,7 @@ def edition(given) -> int:
 
 def _check(written: list[Path]) -> int:
     """Run solved notebooks and name each exercise whose check does not pass."""
-    from helpers import editions
+    from course import editions
 
     faults = 0
     for path in written:
@@ -318,7 +321,7 @@ def _check(written: list[Path]) -> int:
 
 def stamp(_) -> int:
     """Stamp the repository's address into badges and set-up cells; 1 if it cannot be."""
-    from helpers import stamp
+    from course import stamp
 
     try:
         public, changed = stamp.address(), stamp.stamp()
@@ -437,7 +440,7 @@ def _settings():
     return GOOD, text, ""
 
 
-OTHERS = ("COURSE_RESULTS",)  # set by helpers.run for the kernels that it starts
+OTHERS = ("COURSE_RESULTS",)  # set by course.run for the kernels that it starts
 
 
 def _cache():

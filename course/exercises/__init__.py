@@ -1,7 +1,7 @@
 """Exercises that answer: checks of what a learner made, hints, quiz questions, progress.
 
 One module a chapter holds its exercises; the first part of a name says which: the exercise
-"images.freeze" stands in `helpers/exercises/images.py`. A check gets the learner's object and
+"images.freeze" stands in `course/exercises/images.py`. A check gets the learner's object and
 returns nothing where it is right, or one sentence that asks the question which leads on.
 """
 
@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from helpers import plots, progress, widgets
+from course import progress
+from course.display import widgets
+from helpers import plots
 
 CHAPTERS = ("start", "images", "text", "audio")
 LEVELS = ("easy", "medium", "hard")
@@ -265,4 +267,4 @@ def _find(known, name, kind):
 
 
 def _load(chapter):
-    importlib.import_module(f"helpers.exercises.{chapter}")
+    importlib.import_module(f"course.exercises.{chapter}")

@@ -20,9 +20,10 @@ from urllib.parse import quote, unquote
 
 import nbformat
 
-from helpers import dials, slides
+from course import dials
+from course.editions import slides
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 KINDS = ("student", "solved", "slides")
 # Dials that change no figure: with others, the outputs of the course's own would mislead.
@@ -210,7 +211,7 @@ def check(path: Path, **environment: str) -> dict[str, str]:
 
     `environment` is set for the kernel, beside what this process has.
     """
-    from helpers import run
+    from course import run
 
     quiet = {"COURSE_PROGRESS": "0", **environment}
     notebook = run.execute(path, allow_errors=True, **quiet)
@@ -245,8 +246,8 @@ def build(
 
     Raises:
         EditionError: no such edition, a folder that is in use, or a notebook at fault.
-        helpers.dials.DialError: dials that cannot be used.
-        helpers.slides.SlidesError: marks or a reveal.js that cannot be used.
+        course.dials.DialError: dials that cannot be used.
+        course.editions.slides.SlidesError: marks or a reveal.js that cannot be used.
     """
     if kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1) or [", ".join(KINDS)]

@@ -1,0 +1,1 @@
+"""Widgets and players: thin skins over plain functions."""

@@ -1,0 +1,1 @@
+"""Download, check and unpack the files of the full profile."""
