@@ -1,1 +1,1 @@
-"""What the chapters of the transfer-learning course share."""
+"""What the chapters share: load data, build models, the verbs of transfer, figures."""

@@ -1,0 +1,95 @@
+"""The cache folder, files that are written whole or not at all, checksums, progress bars."""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import pooch
+from tqdm.auto import tqdm
+
+
+def cache_folder() -> Path:
+    """Where downloads and features are kept: COURSE_CACHE, or the user's cache folder."""
+    folder = os.environ.get("COURSE_CACHE") or pooch.os_cache("transfer-learning-course")
+    return Path(folder).expanduser().absolute()
+
+
+def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], None]) -> None:
+    """Write a file so that it is there whole or not at all; its folder is made if need be.
+
+    Args:
+        path: the file; one that is there is replaced.
+        content: the bytes, or a function that writes them to an open binary file.
+
+    Raises:
+        OSError: the disk is full or read-only; a file that was there is unchanged.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile: open() gives the file the permissions that the user's umask asks for.
+    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        with open(fresh, "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def evict(folder: Path, limit_bytes: int) -> list[Path]:
+    """Delete the files of a folder that were unused for longest until the rest fits.
+
+    A file counts as used when it was written or when `os.utime(file)` was called on it, since
+    many disks do not note when a file is read. Subfolders are left as they are.
+
+    Args:
+        folder: need not exist.
+        limit_bytes: what the files that stay may take together.
+
+    Returns:
+        The deleted files, the one unused for longest first.
+    """
+    files = []
+    with suppress(OSError):
+        for path in Path(folder).iterdir():
+            with suppress(OSError):  # another process may delete files, too
+                if path.is_file():
+                    files.append((path.stat().st_mtime_ns, path.stat().st_size, path))
+    total, deleted = sum(size for _, size, _ in files), []
+    for _, size, path in sorted(files):
+        if total <= limit_bytes:
+            break
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            total -= size
+            deleted.append(path)
+    return deleted
+
+
+def quiet() -> bool:
+    """Whether progress bars are switched off, by COURSE_PROGRESS=0."""
+    return os.environ.get("COURSE_PROGRESS") == "0"
+
+
+def progress(iterable: Iterable, what: str, total: int | None = None) -> Iterator:
+    """A progress bar that disappears at the end; COURSE_PROGRESS=0 switches it off.
+
+    Args:
+        iterable: what is gone through.
+        what: the words before the bar.
+        total: how many items there are, where `len` cannot say.
+    """
+    return tqdm(iterable, desc=what, total=total, leave=False, disable=quiet())
