@@ -2,138 +2,137 @@
 
 `notebooks/dials/01_images.toml` holds those of `01_images.ipynb`, which takes all its settings
 from there. COURSE_DIALS names another folder: a file of the same name in it comes first, and may
-hold a few of the settings only.
+hold a few of the settings only. What a setting may be follows from its value in the course's file.
 """
 
 import difflib
 import os
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-OWN = Path(__file__).resolve().parent.parent / "notebooks" / "dials"
+from course import paths
+
+HARMLESS = {"exercises", "hints", "minutes"}  # these change no figure
+HIDDEN = {"seed": 0}  # moves all draws; in no chapter's file
 
 
 class DialError(ValueError):
     """A dial that cannot be used; the message says which, where and what to do."""
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What a setting may be: in words, and as a test."""
-
-    words: str
-    fits: Any
-
-
-def _count(least):
-    def fits(value):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    return _Kind(f"a whole number from {least} on", fits)
-
-
-def _counts(value):
-    return (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
-        and all(each > 0 for each in value)
-        and value == sorted(set(value))
-    )
-
-
-def _names(value):
-    return value == "all" or (
-        isinstance(value, list) and all(isinstance(each, str) for each in value)
-    )
-
-
-# What every chapter has. A chapter's own dials are checked against the type in its own file.
-COMMON = {
-    "dataset": _Kind("a name or a path, in quotation marks", lambda v: isinstance(v, str) and v),
-    "backbone": _Kind("a name, in quotation marks", lambda v: isinstance(v, str) and v),
-    "labels": _Kind("a list of growing whole numbers, such as [5, 10, 50]", _counts),
-    "table": _count(1),
-    "epochs": _count(1),
-    "steps": _count(1),
-    "seeds": _count(1),
-    "minutes": _count(1),
-    "recall": _Kind("a share from 0 to 1", lambda v: isinstance(v, float | int) and 0 <= v <= 1),
-    "hints": _Kind("true or false", lambda v: isinstance(v, bool)),
-    "exercises": _Kind('"all" or a list of names, such as ["range", "freeze"]', _names),
-}
-
-
-def read(chapter: str) -> SimpleNamespace:
+def read(
+    chapter: str, folders: Iterable[Path] | None = None, own: Path = paths.DIALS
+) -> SimpleNamespace:
     """The dials of a chapter, as attributes.
 
-    Looked for in the folder COURSE_DIALS, then in `dials` beside the notebook (the working
-    folder), then in the course's own `notebooks/dials`. The course's own file says which dials
-    there are; an earlier one may hold some of them.
+    Beside them: `chapter`; `changed`, the names of those that differ from the course's own and
+    may change a figure; and where there are `seeds`, `draws`, the seeds as a range.
 
     Args:
         chapter: the notebook's name without its ending, such as "01_images".
+        folders: where files are looked for that go before the course's own, the nearest first.
+            By default the folder COURSE_DIALS, then `dials` beside the notebook.
+        own: the folder of the course's own dials, which say which dials there are.
 
     Raises:
-        DialError: no such chapter, a file that is no TOML, an unknown dial, or a value that does
+        DialError: no such chapter, a file that is not TOML, an unknown dial, or a value that does
             not fit.
+
+    Example:
+        >>> dial = read("01_images", folders=[])
+        >>> dial.hints, dial.changed, dial.draws == range(dial.seeds)
+        (True, (), True)
     """
-    own = OWN / f"{chapter}.toml"
-    if not own.is_file():
-        known = ", ".join(sorted(path.stem for path in OWN.glob("*.toml")))
+    standard = own / f"{chapter}.toml"
+    if not standard.is_file():
+        known = ", ".join(sorted(path.stem for path in own.glob("*.toml")))
         raise DialError(f"There are no dials for '{chapter}': the chapters are {known}.")
-    values = _load(own)
-    kinds = {name: COMMON.get(name) or _like(value) for name, value in values.items()}
-    for file in reversed(_others(chapter)):
-        changed = _load(file)
-        for name, value in changed.items():
-            if name not in kinds:
-                near = difflib.get_close_matches(name, kinds, n=1) or [", ".join(kinds)]
-                raise DialError(f"{file} has a dial '{name}': did you mean {near[0]}?")
-            if not kinds[name].fits(value):
-                raise DialError(
-                    f"{file}: {name} is {value!r}, and should be {kinds[name].words}."
-                )
-        values |= changed
-    for name, value in values.items():
-        if not kinds[name].fits(value):
-            raise DialError(f"{own}: {name} is {value!r}, and should be {kinds[name].words}.")
+    usual = HIDDEN | load(standard)
+    values = dict(usual)
+    places = _usual_folders() if folders is None else folders
+    for file in reversed([Path(place, f"{chapter}.toml") for place in places]):
+        if file.is_file() and file.resolve() != standard.resolve():
+            values |= _checked(file, load(file), usual)
+    _checked(standard, values, usual)
     if "table" in values and values["table"] not in values.get("labels", [values["table"]]):
         raise DialError(
             f"The dial table of {chapter} is {values['table']}, which is none of labels "
             f"{values['labels']}: the table compares the methods at one of them."
         )
-    return SimpleNamespace(chapter=chapter, **values)
+    differs = {name for name, value in values.items() if value != usual[name]}
+    dial = SimpleNamespace(chapter=chapter, changed=tuple(sorted(differs - HARMLESS)), **values)
+    if "seeds" in values:
+        dial.draws = range(dial.seed, dial.seed + dial.seeds)
+    return dial
 
 
-def _others(chapter):
-    """Files that come before the course's own, the first first."""
+def load(file: Path) -> dict:
+    """The dials in one file. Windows editors begin it with a mark, or write UTF-16.
+
+    Raises:
+        DialError: it is not TOML.
+    """
+    content = file.read_bytes()
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return tomllib.loads(content.decode("utf-16" if wide else "utf-8-sig"))
+    except UnicodeDecodeError:
+        raise DialError(f"{file} is no TOML file: save it as UTF-8 in your editor.") from None
+    except tomllib.TOMLDecodeError as error:
+        what = str(error).rstrip(".").replace("\n", " ")
+        raise DialError(
+            f"{file} is no TOML file ({what}): mend that place. Texts stand in plain quotation "
+            'marks, paths in single ones (\'C:\\data\'), true and false in small letters.'
+        ) from None
+
+
+def _usual_folders():
     places = [Path("dials")]
     if folder := os.environ.get("COURSE_DIALS"):
         if not Path(folder).is_dir():
             raise DialError(f"COURSE_DIALS is {folder}, which is no folder: name one, or unset it.")
         places.insert(0, Path(folder))
-    files = [place / f"{chapter}.toml" for place in places]
-    return [file for file in files if file.is_file() and file.resolve().parent != OWN]
+    return places
 
 
-def _load(file):
-    try:
-        return tomllib.loads(file.read_text(encoding="utf8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DialError(f"{file} is no TOML file ({error}): mend that place.") from None
+def _checked(file, values, usual):
+    """The values of a file, all of which are known and fit."""
+    for name, value in values.items():
+        if name not in usual:
+            near = difflib.get_close_matches(name, usual, n=1) or [", ".join(usual)]
+            raise DialError(f"{file} has a dial '{name}': did you mean {near[0]}?")
+        if isinstance(value, str) and re.search(r"[\x00-\x1f]", value):
+            raise DialError(
+                f"{file}: {name} is {value!r}, with a tab or a line break in it: write a path with "
+                "backslashes in single quotation marks."
+            )
+        if wanted := _unfit(name, value, usual[name]):
+            raise DialError(f"{file}: {name} is {value!r}, and should be {wanted}.")
+    return values
 
 
-def _like(value):
-    """A chapter's own dial stays of the type that it has in the course's file."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-
-    def fits(other):
-        if number:
-            return isinstance(other, int | float) and not isinstance(other, bool)
-        return type(other) is type(value)
-
-    return _Kind(f"of the kind of {value!r}", fits)
+def _unfit(name, value, usual):
+    """What a dial should be, judged by its usual value; None where it is."""
+    kinds = [type(value), *map(type, value if isinstance(value, list) else [])]
+    if name == "exercises":
+        fits = value == "all" or (kinds[0] is list and set(kinds[1:]) <= {str})
+        words = '"all" or a list of names, such as ["range", "freeze"]'
+    elif isinstance(usual, bool):
+        fits, words = kinds[0] is bool, "true or false"
+    elif isinstance(usual, int):
+        least = min(usual, 1)
+        fits, words = kinds[0] is int and value >= least, f"a whole number from {least} on"
+    elif isinstance(usual, float):
+        share = 0 <= usual <= 1
+        fits = kinds[0] in (int, float) and (not share or 0 <= value <= 1)
+        words = "a share from 0 to 1" if share else "a number"
+    elif isinstance(usual, list) and all(isinstance(each, int) for each in usual):
+        fits = set(kinds[1:]) == {int} and value == sorted(set(value)) and value[0] > 0
+        words = "a list of growing whole numbers, such as [5, 10, 50]"
+    else:
+        fits = isinstance(value, type(usual)) and value not in ("", [])
+        words = "a name or a path, in quotation marks" if isinstance(usual, str) else "a list"
+    return None if fits else words

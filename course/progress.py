@@ -1,41 +1,44 @@
-"""What a learner has solved, kept in one file of the course's cache and sent nowhere."""
+"""What a learner has solved, kept in one file of the person's own and sent nowhere."""
 
+import functools
 import json
-import os
-import re
-import tempfile
 from datetime import date
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from course.fetch import cache
+from course import cells, paths
+from helpers import disk
 
 
 def file() -> Path:
     """Where progress is kept."""
-    return cache.cache_folder() / "progress.json"
+    return paths.user_folder() / "progress.json"
 
 
 def solved() -> dict[str, str]:
     """Names of the exercises and questions that were solved, each with the day."""
     try:
-        kept = json.loads(file().read_text(encoding="utf8"))
-    except (OSError, ValueError):
-        return {}  # none yet, or not ours to mend
-    return kept if isinstance(kept, dict) else {}
+        return _read()
+    except (OSError, ValueError) as error:
+        _say_once(f"What you solved before cannot be read: {file()} ({_why(error)}).")
+        return {}
 
 
 def note(name: str) -> None:
-    """Note that one was solved. A disk that cannot be written to costs the note, no more."""
+    """Note that one was solved. Where it cannot be kept, that costs the note and a sentence."""
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file()}.lock", timeout=2):  # another notebook may be noting, too
-            kept = solved()
+            kept = _read()
             if name not in kept:
-                _write({**kept, name: date.today().isoformat()})
-    except (OSError, Timeout):
-        return
+                kept[name] = date.today().isoformat()
+                disk.write_atomic(file(), json.dumps(kept, indent=1).encode())
+    except (OSError, ValueError, Timeout) as error:
+        _say_once(
+            f"Your progress cannot be kept in {file()} ({_why(error)}): set COURSE_HOME to a "
+            "folder that you may write to."
+        )
 
 
 def forget() -> None:
@@ -45,29 +48,39 @@ def forget() -> None:
 
 def asked() -> dict[str, list[str]]:
     """The exercises and questions of each notebook, as its cells name them."""
-    folder = Path(__file__).resolve().parent.parent / "notebooks"
     found = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
-        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        calls = re.findall(r'exercises\.(?:check|quiz)\("([\w.]+)"', code)
-        found[path.stem] = list(dict.fromkeys(calls))
+    for path in paths.chapters():
+        notebook = json.loads(path.read_text(encoding="utf8"))
+        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+        names = [each[1] for source in code if (each := cells.asked(source))]
+        found[path.stem] = list(dict.fromkeys(names))
     return found
 
 
-def _write(kept):
-    with tempfile.NamedTemporaryFile(
-        "w", dir=file().parent, suffix=".part", delete=False, encoding="utf8"
-    ) as part:
-        json.dump(kept, part, indent=1)
-    try:
-        os.replace(part.name, file())
-    except OSError:
-        os.unlink(part.name)
-        raise
-
-
 def bar(done: int, total: int, width: int = 20) -> str:
-    """A line such as `[####----] 4 of 8`."""
+    """A line of text.
+
+    Example:
+        >>> bar(4, 8, width=8)
+        '[####----] 4 of 8 solved'
+    """
     filled = round(width * done / total) if total else 0
     return f"[{'#' * filled}{'-' * (width - filled)}] {done} of {total} solved"
+
+
+def _read():
+    if not file().exists():
+        return {}
+    kept = json.loads(file().read_text(encoding="utf8"))
+    if not isinstance(kept, dict):
+        raise ValueError("it is no list of names and days")
+    return kept
+
+
+def _why(error):
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0]
+
+
+@functools.cache
+def _say_once(text):
+    print(text)

@@ -1,0 +1,31 @@
+"""What the cells of a notebook ask for: exercises and questions, by name."""
+
+import ast
+import re
+from pathlib import Path
+
+CALLS = {"exercises.check": "exercise", "exercises.quiz": "question"}
+
+
+def asked(source: str) -> tuple[str, str] | None:
+    """What a code cell checks: ("exercise" or "question", its name), or None.
+
+    Example:
+        >>> asked('answer = ...\\nexercises.check("images.freeze", answer)')
+        ('exercise', 'images.freeze')
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    for node in ast.walk(tree):
+        kind = isinstance(node, ast.Call) and CALLS.get(ast.unparse(node.func))
+        if kind and node.args and isinstance(node.args[0], ast.Constant):
+            return kind, node.args[0].value
+    return None
+
+
+def registered(file: Path) -> set[tuple[str, str]]:
+    """The exercises and questions that a file of course/exercises holds, without running it."""
+    found = re.findall(r'\b(exercise|question)\(\s*"([\w.]+)"', file.read_text(encoding="utf8"))
+    return set(found)

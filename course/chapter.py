@@ -1,0 +1,39 @@
+"""The first cell of every chapter: is this computer ready, which settings, which claims."""
+
+import os
+from types import SimpleNamespace
+
+from course import dials, paths
+from course.claims import Claims
+
+
+def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
+    """Report on this computer, and return the chapter's dials and claims.
+
+    In the profile `full` with COURSE_MIRROR set, the chapter's files are brought first.
+
+    Args:
+        chapter: the notebook's name without its ending, such as "01_images".
+
+    Raises:
+        course.dials.DialError: dials that cannot be used.
+        RuntimeError: Keras does not run on TensorFlow here.
+    """
+    dial = dials.read(chapter)
+    bring(chapter)
+    from helpers import assets, ready  # brings TensorFlow, in which a wrong dial need not wait
+
+    ready.report(dial.seed)
+    return dial, Claims(chapter, binding=assets.profile() == "sample" and not dial.changed)
+
+
+def bring(*chapters: str) -> None:
+    """Bring the files of these chapters from COURSE_MIRROR in the profile `full`, or do nothing."""
+    from helpers import assets
+
+    if assets.profile() == "full" and os.environ.get("COURSE_MIRROR"):
+        from course import fetch
+
+        wanted = {paths.topic(chapter) for chapter in chapters}
+        names = assets.names("full")
+        fetch.bring([name for name in names if assets.about(name, "full").chapter in wanted])
