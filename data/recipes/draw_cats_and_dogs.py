@@ -35,7 +35,7 @@ from tqdm import tqdm
 SIZE = 128  # pixels of a finished picture
 OVER = 3  # drawn this many times larger, then reduced
 EDGE = SIZE * OVER
-SPLITS = {"train": 200, "validation": 50, "test": 100}  # pictures a class
+SPLITS = {"train": 200, "validation": 50, "test": 500}  # drawings per class
 CLASSES = ("cats", "dogs")
 
 # ---------------------------------------------------------------------------------------------

@@ -1,0 +1,196 @@
+"""Export the networks of `pretrain_images.py`: the files that the course opens.
+
+`train` leaves one file of named arrays per network, kernels in float16. Here they become a weights
+file of Keras and two modules called as those of TensorFlow Hub are. All three keep kernels in
+float16 and compute in float32: Keras widens a weights file as it loads, and a module widens its own
+kernels as soon as it is loaded, so that whoever trains it further trains float32 variables.
+"""
+
+import functools
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+WIDTH = 0.5  # of VGG16's channels
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+VGG16_FILE = "vgg16-half.weights.h5"
+FEATURE_VECTOR = "mobilenet-v2-100-feature-vector"
+CLASSIFICATION = "mobilenet-v2-100-classification"
+
+
+def narrow_vgg16(width=WIDTH):
+    """VGG16 without its top (Simonyan and Zisserman, 2015), every convolution `width` as wide.
+
+    Layer names are those of `keras.applications.VGG16`; `width=1.0` is exactly that model.
+    Input: float32 (n, h, w, 3) out of `keras.applications.vgg16.preprocess_input`.
+    """
+
+    def scaled(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Conv2D):
+            config["filters"] = int(config["filters"] * width)
+        return type(layer).from_config(config)
+
+    full = keras.applications.VGG16(weights=None, include_top=False)
+    return keras.models.clone_model(full, clone_function=scaled)
+
+
+def mobilenet():
+    """MobileNetV2 (Sandler et al., 2018) without its top, for any height and width.
+
+    Input: float32 (n, h, w, 3) in -1..1.
+    """
+    return keras.applications.MobileNetV2((None, None, 3), include_top=False, weights=None)
+
+
+def with_label_head(backbone, classes):
+    """From a backbone's input to its averaged output, layer `features`, and logits of `classes`."""
+    features = keras.layers.GlobalAveragePooling2D(name="features")(backbone.output)
+    return keras.Model(backbone.inputs[0], keras.layers.Dense(classes, name="label")(features))
+
+
+def fill(model, arrays):
+    """Set every weight of a Keras model from arrays named LAYER/WEIGHT."""
+    for layer in model.layers:
+        if layer.weights:
+            names = [w.name.replace("depthwise_kernel", "kernel") for w in layer.weights]
+            layer.set_weights([arrays[f"{layer.name}/{n}"].astype("float32") for n in names])
+
+
+def export(folder, out=WEIGHTS):
+    """Write the three files from `vgg16.npz` and `mobilenet.npz` in `folder`, and check them."""
+    out.mkdir(parents=True, exist_ok=True)
+    vgg16, _ = trained("vgg16", narrow_vgg16(), folder)
+    save_half(keras.Model(vgg16.inputs[0], vgg16.get_layer("block5_pool").output), out / VGG16_FILE)
+    fresh = narrow_vgg16()
+    fresh.load_weights(out / VGG16_FILE)
+    views = np.random.default_rng(0).uniform(0, 1, (4, 96, 96, 3)).astype("float32")
+    pixels = keras.applications.vgg16.preprocess_input(views * 255)
+    features = keras.Model(vgg16.inputs[0], vgg16.get_layer("features").output)
+    report(out / VGG16_FILE, features(pixels), keras.ops.mean(fresh(pixels), (1, 2)))
+
+    model, names = trained("mobilenet", mobilenet(), folder)
+    for module, layer, labels in (
+        (FEATURE_VECTOR, "features", None),
+        (CLASSIFICATION, "label", names),
+    ):
+        part = keras.Model(model.inputs[0], model.get_layer(layer).output)
+        expected = part(views * 2 - 1)  # before saving, as that takes the model's variables
+        save_hub_module(part, out / module, labels)
+        import tensorflow as tf
+
+        report(out / module, expected, tf.saved_model.load(str(out / module))(views))
+
+
+def trained(name, backbone, folder):
+    """(Keras model with its label head, class names) from NAME.npz."""
+    with np.load(folder / f"{name}.npz") as kept:
+        arrays = dict(kept)
+    class_names = arrays.pop("class_names").tolist()
+    model = with_label_head(backbone, len(class_names))
+    fill(model, arrays)
+    return model, class_names
+
+
+def report(path, expected, found):
+    """Print size and the largest difference; ValueError if that is over 1e-4 of the largest."""
+    expected, found = np.asarray(expected), np.asarray(found)
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    size, gap = sum(p.stat().st_size for p in files), np.abs(expected - found).max()
+    print(f"{path.name}: {size:,} bytes, largest difference {gap:.1e} of {expected.max():.2f}")
+    if gap > 1e-4 * np.abs(expected).max():
+        raise ValueError(f"{path} answers otherwise than the Keras model it was made from")
+
+
+def save_half(model, file):
+    """Save a model's weights for `load_weights`, kernels as float16."""
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Path(scratch) / "whole.weights.h5"
+        model.save_weights(whole)
+        part = file.with_name(f"part-{file.name}")
+        with h5py.File(whole) as source, h5py.File(part, "w") as target:
+
+            def copy(name, node):
+                if isinstance(node, h5py.Group):
+                    there = target.require_group(name)
+                else:
+                    kind = "float16" if node.ndim > 1 else node.dtype
+                    there = target.create_dataset(name, data=node[()].astype(kind))
+                there.attrs.update(node.attrs)
+
+            source.visititems(copy)
+            target.attrs.update(source.attrs)
+    part.replace(file)
+
+
+def save_hub_module(model, folder, class_names=None):
+    """Save a Keras model of pixels -1..1 as a TF2 SavedModel of pixels 0..1, replacing `folder`.
+
+    `__call__(inputs, training=False)` takes float32 (n, h, w, 3); both values of `training` are
+    traced. With `class_names`, these stand in assets/class_names.txt, one per line in the order of
+    the logits, and the loaded module's `class_names_path` is that file. Kernels are stored in
+    float16; `variables` are float32. Needs Keras on TensorFlow; `model` is used up by this.
+    """
+    import tensorflow as tf
+
+    class HubModule(tf.Module):
+        # Plain attributes in place of tf.Module's properties, which a SavedModel would not keep.
+        variables = trainable_variables = regularization_losses = ()
+
+        @functools.partial(tf.function, autograph=False)
+        def __call__(self, inputs, training=False):
+            return model(inputs * 2.0 - 1.0, training=training)
+
+    module = HubModule()
+    module.variables = [v.value for v in model.variables]
+    module.trainable_variables = [v.value for v in model.trainable_variables]
+    module.regularization_losses = []
+    wide = [v for v in module.variables if v.shape.rank > 1]
+    module.half = [tf.Variable(tf.cast(v, tf.float16), trainable=False) for v in wide]
+    module.widening = widening(tf, module.half, wide)
+    spec = tf.TensorSpec((None, None, None, 3), tf.float32, name="inputs")
+    for training in (True, False):
+        module.__call__.get_concrete_function(spec, training=training)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        if class_names:
+            labels = Path(scratch) / "class_names.txt"
+            labels.write_text("\n".join(class_names) + "\n")
+            module.class_names_path = tf.saved_model.Asset(str(labels))
+        tf.saved_model.save(module, str(part))
+    write_checksums(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def widening(tf, half, wide):
+    """A resource that fills float32 variables from float16 ones when its SavedModel is loaded."""
+
+    class Widening(tf.saved_model.experimental.TrackableResource):
+        def _create_resource(self):  # a resource needs a handle; nothing is kept in this one
+            return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="widening")
+
+        def _initialize(self):
+            for variable, stored in zip(wide, half, strict=True):
+                variable.assign(tf.cast(stored, tf.float32))
+
+    for variable in wide:
+        # Left out of variables/, as variables without a value are. There is no public way.
+        variable._serialize_to_tensors = dict  # noqa: SLF001
+    return Widening()
+
+
+def write_checksums(folder):
+    """SHA256SUMS of the files of a folder, as `sha256sum --check` reads it."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
+    lines = [
+        f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}\n"
+        for p in files
+    ]
+    (folder / "SHA256SUMS").write_text("".join(lines))
