@@ -151,7 +151,9 @@ def save_hub_module(model, folder, class_names=None):
     module.trainable_variables = [v.value for v in model.trainable_variables]
     module.regularization_losses = []
     wide = [v for v in module.variables if v.shape.rank > 1]
-    module.half = [tf.Variable(tf.cast(v, tf.float16), trainable=False) for v in wide]
+    # As bits: oneDNN warns of a float16 variable on most processors, though nothing computes in it.
+    halves = [v.numpy().astype("float16").view("uint16") for v in wide]
+    module.half = [tf.Variable(bits, trainable=False) for bits in halves]
     module.widening = widening(tf, module.half, wide)
     spec = tf.TensorSpec((None, None, None, 3), tf.float32, name="inputs")
     for training in (True, False):
@@ -178,7 +180,7 @@ def widening(tf, half, wide):
 
         def _initialize(self):
             for variable, stored in zip(wide, half, strict=True):
-                variable.assign(tf.cast(stored, tf.float32))
+                variable.assign(tf.cast(tf.bitcast(stored, tf.float16), tf.float32))
 
     for variable in wide:
         # Left out of variables/, as variables without a value are. There is no public way.
