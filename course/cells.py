@@ -8,7 +8,7 @@ CALLS = {"exercises.check": "exercise", "exercises.quiz": "question"}
 
 
 def asked(source: str) -> tuple[str, str] | None:
-    """What a code cell checks: ("exercise" or "question", its name), or None.
+    r"""What a code cell checks: ("exercise" or "question", its name), or None.
 
     Example:
         >>> asked('answer = ...\\nexercises.check("images.freeze", answer)')

@@ -18,18 +18,17 @@ import time
 from pathlib import Path
 
 import nbformat
-from jinja2 import DictLoader
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
-from tqdm import tqdm
 
+from course import chapter, paths, results
 from course.editions import slides
+from helpers import disk
 
-ROOT = Path(__file__).resolve().parent.parent
 # Editors add these; they change with each opening and say nothing.
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter", "slideshow"}
+FOLDERS = ("COURSE_MIRROR", "COURSE_CACHE", "COURSE_DIALS", "COURSE_HOME")
 
 
 def execute(
@@ -37,38 +36,33 @@ def execute(
 ) -> nbformat.NotebookNode:
     """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
 
-    `environment` is set for the kernel, beside what this process has.
+    `environment` is set for the kernel, beside what this process has. Kernels draw no progress
+    bars, which would stay on the page as they stopped.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed, and `allow_errors` is not set.
     """
     notebook = nbformat.read(path, as_version=4)
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=cells, desc=path.stem, unit="cell", disable=None) as bar:
-        NotebookClient(
-            notebook,
-            timeout=1800,
-            allow_errors=allow_errors,
-            coalesce_streams=True,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-            on_cell_executed=lambda **_: bar.update(),
-            store_widget_state=False,
-            # The kernel warns that it talks to this machine alone without encryption.
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        ).execute(env={**os.environ, **_absolute(), **environment})
-    return tidy(notebook)
-
-
-def _absolute() -> dict[str, str]:
-    """The folders that the environment names, from the root: a kernel starts in notebooks/."""
-    names = ("COURSE_MIRROR", "COURSE_CACHE", "COURSE_DIALS")
-    places = {name: os.environ.get(name) for name in names}
-    return {
+    # A kernel starts in notebooks/, so folders must be named from the root.
+    given = {name: os.environ[name] for name in FOLDERS if os.environ.get(name)}
+    places = {
         name: str(Path(place).expanduser().absolute())
-        for name, place in places.items()
-        if place and "://" not in place
+        for name, place in given.items()
+        if "://" not in place
     }
+    client = NotebookClient(
+        notebook,
+        timeout=1800,
+        allow_errors=allow_errors,
+        coalesce_streams=True,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        # The kernel warns that it talks to this machine alone without encryption.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
+    client.execute(env={**os.environ, **places, "COURSE_PROGRESS": "0", **environment})
+    return tidy(notebook)
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -84,54 +78,16 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return nbformat.from_dict(notebook)
 
 
-def page(notebook: nbformat.NotebookNode) -> str:
-    """A notebook as a page, in which the figures keep their alt texts."""
-    template = "{%- extends 'index.html.j2' -%}" + slides.FIGURE
-    exporter = HTMLExporter(
-        extra_loaders=[DictLoader({"course.html.j2": template})], template_file="course.html.j2"
-    )
-    return exporter.from_notebook_node(notebook)[0]
-
-
-def save_picture(notebook: nbformat.NotebookNode, file: Path) -> None:
-    """Keep the figure of the cell tagged `readme-picture`, if there is one."""
-    for cell in notebook.cells:
-        if "readme-picture" in cell.metadata.get("tags", []):
-            png = cell.outputs[0]["data"]["image/png"]
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(base64.b64decode(png))
-
-
-def table(results: list[dict]) -> str:
-    """The results of all chapters, a line for each method."""
-    header = ("chapter", "labels", "method", "accuracy", "parameters", "seconds")
-    rows = [
-        (
-            row["chapter"],
-            f"{row['labels']} a class",
-            row["method"],
-            f"{row['accuracy']:.1f} % ± {row['spread']:.1f}",
-            f"{row['parameters']:,}",
-            f"{row['seconds']:.2f}",
-        )
-        for row in results
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
-    head = "  ".join(f"{cell:<{w}}" for cell, w in zip(header, widths, strict=True))
-    return "\n".join([head, "-" * len(head), *lines])
-
-
-def run(paths: list[Path], build: Path, in_place: bool) -> bool:
+def run(chapters: list[Path], build: Path, in_place: bool) -> bool:
     """Execute the notebooks; write pages, timings and results. True if all went through."""
     build.mkdir(parents=True, exist_ok=True)
-    failed, timings = [], {}
+    failed, seconds = [], {}
     with tempfile.TemporaryDirectory() as scratch:
         noted = Path(scratch, "results.jsonl")
         environment = {"COURSE_RESULTS": str(noted)}
-        if in_place:  # a bar in a committed notebook would be a widget without its state
-            environment |= {"COURSE_PROFILE": "sample", "COURSE_PROGRESS": "0"}
-        for path in paths:
+        if in_place:
+            environment["COURSE_PROFILE"] = "sample"
+        for path in disk.progress(chapters, "chapters"):
             start = time.perf_counter()
             try:
                 notebook = execute(path, **environment)
@@ -139,37 +95,45 @@ def run(paths: list[Path], build: Path, in_place: bool) -> bool:
                 failed.append(path.name)
                 print(f"{path.name} stopped:\n{error}", file=sys.stderr)
                 continue
-            timings[path.stem] = round(time.perf_counter() - start, 1)
-            (build / f"{path.stem}.html").write_text(page(notebook), encoding="utf8")
+            seconds[path.stem] = round(time.perf_counter() - start, 1)
+            (build / f"{path.stem}.html").write_text(slides.whole_page(notebook), encoding="utf8")
             if in_place:
                 nbformat.write(notebook, path)
-                save_picture(notebook, ROOT / "docs" / f"{path.stem}.png")
-        lines = noted.read_text(encoding="utf8").splitlines() if noted.exists() else []
-    results = [json.loads(line) for line in lines]
-    (build / "results.json").write_text(
-        json.dumps({"results": results, "seconds": timings}, indent=1), encoding="utf8"
-    )
-    if results:
-        print(table(results))
-    print(" | ".join(f"{name}: {seconds} s" for name, seconds in timings.items()))
+                save_picture(notebook, paths.ROOT / "docs" / f"{path.stem}.png")
+        table = results.read(noted)
+    kept = {"results": table.to_dict("records"), "seconds": seconds}
+    (build / "results.json").write_text(json.dumps(kept, indent=1), encoding="utf8")
+    if len(table):
+        print(table.to_string(index=False))
+    print(" | ".join(f"{name}: {each} s" for name, each in seconds.items()))
     print(f"Pages and results.json are in {build}.")
     if failed:
         print(f"Not run to the end: {', '.join(failed)}.", file=sys.stderr)
     return not failed
 
 
+def save_picture(notebook: nbformat.NotebookNode, file: Path) -> None:
+    """Keep the figure of the cell tagged `readme-picture`, if there is one."""
+    for cell in notebook.cells:
+        if "readme-picture" in cell.metadata.get("tags", []):
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(base64.b64decode(cell.outputs[0]["data"]["image/png"]))
+
+
 def main() -> None:
+    """The command line of this module."""
     parser = argparse.ArgumentParser(description="Execute the chapters without a browser.")
     parser.add_argument("chapter", nargs="*", help="how the names start, for example 01")
     parser.add_argument("--in-place", action="store_true", help="keep the outputs (for authors)")
     chosen = parser.parse_args()
-    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    if chosen.chapter:
-        paths = [path for path in paths if path.name.startswith(tuple(chosen.chapter))]
-        if not paths:
-            sys.exit(f"No notebook starts with {' or '.join(chosen.chapter)}: see notebooks/.")
+    starts = tuple(chosen.chapter) or ("",)
+    chapters = [path for path in paths.chapters() if path.name.startswith(starts)]
+    if not chapters:
+        sys.exit(f"No notebook starts with {' or '.join(starts)}: see notebooks/.")
     full = os.environ.get("COURSE_PROFILE") == "full" and not chosen.in_place
-    sys.exit(not run(paths, ROOT / "build" / ("full" if full else ""), chosen.in_place))
+    if full:
+        chapter.bring(*(path.stem for path in chapters))
+    sys.exit(not run(chapters, paths.ROOT / "build" / ("full" if full else ""), chosen.in_place))
 
 
 if __name__ == "__main__":

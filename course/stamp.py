@@ -5,7 +5,6 @@ to all others, and puts a set-up cell into a notebook that has none. As long as 
 are no badges, and the set-up cell says what to do on Colab.
 """
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,45 +12,41 @@ from urllib.parse import urlsplit
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from course import paths
+
 PLACEHOLDERS = {"owner", "user", "username", "org", "organisation", "organization", "your-name"}
-BEGIN, END = "<!-- badge -->", "<!-- /badge -->"
+BADGE = re.compile("(?<=<!-- badge -->).*?(?=<!-- /badge -->)", re.DOTALL)
 
 # No magics, so that it is plain Python; and silent, since it does nothing but on Colab.
 SETUP = """\
 # On Colab, this fetches the course and installs what Colab lacks; elsewhere it does nothing.
-import importlib.metadata
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 if "google.colab" in sys.modules or os.environ.get("COLAB_RELEASE_TAG"):
-    address = ADDRESS
     name = "transfer-learning-course"
     places = [Path(place) for place in (".", "..", name, f"drive/MyDrive/{name}")]
-    here = [place for place in places if (place / "helpers" / "ready.py").is_file()]
-    if not (here or address):
-        raise FileNotFoundError(f"Upload the folder {name} to {Path.cwd()}, then run this again.")
-    course = (here or [Path(name)])[0].resolve()
+    here = [place for place in places if (place / "course" / "colab.py").is_file()]
     if not here:
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, course], check=True)
-    colabs = ("tensorflow", "numpy", "ipywidgets")
-    kept = {each: importlib.metadata.version(each) for each in colabs}
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "gensim>=4.4"], check=True)
-    subprocess.run([*pip, "--no-deps", "--editable", course], check=True)
-    sys.path.insert(0, str(course))
-    changed = [each for each in colabs if importlib.metadata.version(each) != kept[each]]
-    assert not changed, f"pip changed {changed}: choose Runtime > Disconnect and delete runtime."
-"""
+FETCH
+    sys.path.insert(0, str((here or [Path(name)])[0].resolve()))
+    from course import colab
+
+    colab.set_up()"""
+CLONE = """\
+        address = "{}"
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, name], check=True)"""
+UPLOAD = """\
+        message = f"Upload the folder {name} to {Path.cwd()}, then run this again."
+        raise FileNotFoundError(message)"""
 
 
 class StampError(ValueError):
     """An address that cannot be stamped, or a place for it that is missing."""
 
 
-def address(root: Path = ROOT) -> str:
+def address(root: Path = paths.ROOT) -> str:
     """The repository's public address; empty as long as it is not set.
 
     Raises:
@@ -59,20 +54,14 @@ def address(root: Path = ROOT) -> str:
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf8"))["project"]
     given = project.get("urls", {}).get("Repository", "")
-    if not given:
-        return ""
     parts = urlsplit(given.removesuffix("/").removesuffix(".git"))
-    words = set(parts.path.lower().split("/"))
-    if (
-        words & PLACEHOLDERS
-        or "example" in parts.netloc.split(".")
-        or re.search(r"[<>{}\s]", given)
-    ):
+    words = {*parts.path.lower().split("/")} & PLACEHOLDERS
+    if words or "example" in parts.netloc.split(".") or re.search(r"[<>{}\s\"]", given):
         raise StampError(
             f"Repository in pyproject.toml is the placeholder {given}: put the public address "
             "there, or take the line away."
         )
-    if parts.scheme != "https" or not parts.netloc or parts.path.count("/") < 2:
+    if given and (parts.scheme != "https" or not parts.netloc or parts.path.count("/") < 2):
         raise StampError(
             f"Repository in pyproject.toml is {given}: it should be the https address of a "
             "repository, such as https://host/group/course."
@@ -82,20 +71,21 @@ def address(root: Path = ROOT) -> str:
 
 def setup_cell(public: str) -> str:
     """The source of the set-up cell for a repository's address, which may be empty."""
-    return SETUP.replace("ADDRESS", json.dumps(public)).rstrip()
+    if not public:
+        return SETUP.replace("FETCH", UPLOAD)
+    cell = SETUP.replace("import os\n", "import os\nimport subprocess\n")
+    return cell.replace("FETCH", CLONE.replace("{}", public))
 
 
 def badge(public: str, notebook: str) -> str:
     """The badge of a notebook, in Markdown; empty where Colab cannot open the repository."""
     github = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", public)
-    if not github:
-        return ""
     colab = "https://colab.research.google.com"
-    target = f"{colab}/github/{github[1]}/blob/main/notebooks/{notebook}"
-    return f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({target})"
+    target = github and f"{colab}/github/{github[1]}/blob/main/notebooks/{notebook}"
+    return f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({target})" if github else ""
 
 
-def stamp(root: Path = ROOT, *, write: bool = True) -> list[Path]:
+def stamp(root: Path = paths.ROOT, *, write: bool = True) -> list[Path]:
     """Stamp the address everywhere and return the files that change by it, so none if all is well.
 
     Args:
@@ -106,60 +96,36 @@ def stamp(root: Path = ROOT, *, write: bool = True) -> list[Path]:
         StampError: as of `address`; also if README.md has no place for a badge.
     """
     public, changed = address(root), {}
+    chapters = paths.chapters(root / "notebooks")
     readme = root / "README.md"
     text = readme.read_text(encoding="utf8")
-    place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if len(place.findall(text)) != 1:
-        raise StampError(f"README.md should have {BEGIN}{END} once, where the badge goes: add it.")
-    stamped = place.sub(lambda _: BEGIN + badge(public, "00_start_here.ipynb") + END, text)
+    if len(BADGE.findall(text)) != 1:
+        marks = "<!-- badge --><!-- /badge -->"
+        raise StampError(f"README.md should have {marks} once, where the badge goes: add it.")
+    stamped = BADGE.sub(lambda _: badge(public, chapters[0].name), text)
     if stamped != text:
         changed[readme] = stamped
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    for path in chapters:
         notebook = nbformat.read(path, as_version=4)
         before = nbformat.writes(notebook)
         _stamp_notebook(notebook, public, path.name)
         if (after := nbformat.writes(notebook)) != before:
             changed[path] = after + "\n"
-    if write:
-        for file, content in changed.items():
-            file.write_text(content, encoding="utf8")
+    for file, content in changed.items() if write else ():
+        file.write_text(content, encoding="utf8")
     return list(changed)
 
 
 def _stamp_notebook(notebook, public, name):
-    cells = notebook.cells
-    if not _tagged(cells, "setup"):
-        cell = nbformat.v4.new_code_cell(setup_cell(public), id="setup")
-        # On Colab pip may speak, and no one needs to compare that.
-        cell.metadata = {
-            "tags": ["setup", "nbval-ignore-output"],
-            "jupyter": {"source_hidden": True},
-        }
-        title = next((i for i, c in enumerate(cells) if c.source.startswith("# ")), -1)
-        cells.insert(title + 1, cell)
-        _count_anew(cells)
-    _tagged(cells, "setup")[0].source = setup_cell(public)
-    for old in _tagged(cells, "badge"):
-        cells.remove(old)
+    cells = [c for c in notebook.cells if "badge" not in c.metadata.get("tags", [])]
+    setup = [cell for cell in cells if "setup" in cell.metadata.get("tags", [])]
+    if not setup:  # on Colab pip may speak, and no one needs to compare that
+        kept = {"tags": ["setup", "nbval-ignore-output"], "jupyter": {"source_hidden": True}}
+        setup = [nbformat.v4.new_code_cell(id="setup", metadata=kept)]
+        title = next((i for i, cell in enumerate(cells) if cell.source.startswith("# ")), -1)
+        cells.insert(title + 1, setup[0])
+    setup[0].source = setup_cell(public)
     if row := badge(public, name):
-        cell = nbformat.v4.new_markdown_cell(row, id="badge")
-        cell.metadata = {"tags": ["badge"]}
-        cells.insert(0, cell)
-    notebook.cells = [nbformat.from_dict(cell) for cell in cells]
-
-
-def _tagged(cells, tag):
-    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
-
-
-def _count_anew(cells):
-    """An executed notebook stays one: the new cell ran first, silently, all others after it."""
-    code = [cell for cell in cells if cell.cell_type == "code"]
-    new = _tagged(code, "setup")
-    if any(cell.execution_count is None for cell in code if cell not in new):
-        return
-    for number, cell in enumerate(code, 1):
-        cell.execution_count = number
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output.execution_count = number
+        tags = {"tags": ["badge"]}
+        cells.insert(0, nbformat.v4.new_markdown_cell(row, id="badge", metadata=tags))
+    notebook.cells = cells

@@ -1,10 +1,40 @@
-"""What takes longest comes first, so that two processes end at about the same time."""
+"""Fixtures for tests of the machinery: a small chapter that the course does not have."""
 
-FIRST = ("test_browser.py", "01_images.ipynb", "03_audio.ipynb", "02_text.ipynb", "test_real_path")
+import sys
+
+import nbformat
+import nbformat.v4 as new
+import pytest
+from small import CONTENT, small_chapter, text
+
+from course import exercises
 
 
-def pytest_collection_modifyitems(items):
-    def place(item):
-        return next((i for i, name in enumerate(FIRST) if name in item.nodeid), len(FIRST))
+@pytest.fixture
+def content(tmp_path):
+    """A folder with one file of exercises, which the engine finds."""
+    folder = tmp_path / "content"
+    folder.mkdir()
+    (folder / "small.py").write_text(CONTENT)
+    exercises.__path__.append(str(folder))
+    yield folder
+    exercises.__path__.remove(str(folder))
+    sys.modules.pop("course.exercises.small", None)
 
-    items.sort(key=place)
+
+@pytest.fixture
+def chapters(tmp_path):
+    """A folder of two notebooks that link to each other, with dials for one of them."""
+    folder = tmp_path / "course" / "notebooks"
+    (folder / "dials").mkdir(parents=True)
+    (tmp_path / "course" / "docs").mkdir()
+    (tmp_path / "course" / "docs" / "a picture.png").write_bytes(b"png")
+    nbformat.write(small_chapter(), folder / "09_small.ipynb")
+    other = [
+        text("[badge](https://x.y)", tags=["badge"]),
+        text("# 10\n[dials](dials/09_small.toml)"),
+    ]
+    nbformat.write(new.new_notebook(cells=other), folder / "10_other.ipynb")
+    dials = '# Small\nlabels = [5, 10]  # per class\nexercises = "all"  # or a list\nhints = true\n'
+    (folder / "dials" / "09_small.toml").write_text(dials)
+    return folder

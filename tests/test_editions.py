@@ -5,92 +5,20 @@ import importlib.util
 import re
 import shutil
 import tomllib
-from pathlib import Path
+from datetime import date
 
 import nbformat
 import nbformat.v4 as new
 import pytest
 from bs4 import BeautifulSoup  # comes with nbconvert
+from small import code, quiz, small_chapter, text
 
-from course import cli as course
-from course import dials, editions, run
+from course import cells, dials, editions, paths
+from course import exercises as engine
 from course.editions import slides
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-QUICK = ROOT / "tests" / "dials"
-IMPORT = "from helpers import exercises"
-
-
-def text(source, **metadata):
-    return new.new_markdown_cell(source, metadata=metadata)
-
-
-def code(source, said="", **metadata):
-    outputs = [new.new_output("stream", name="stdout", text=said)] if said else []
-    return new.new_code_cell(source, outputs=outputs, execution_count=1, metadata=metadata)
-
-
-def stub(name, kind="check"):
-    value = ", answer" if kind == "check" else ""
-    return code(f'answer = ...\nexercises.{kind}("{name}"{value})', "Not started.")
-
-
-def solution(name, answer):
-    return code(
-        f'answer = {answer}\nexercises.check("{name}", answer, own=False)',
-        "Correct.",
-        tags=["solution"],
-        jupyter={"source_hidden": True},
-    )
-
-
-def quiz(name, letter):
-    folded = {"tags": ["solution"], "jupyter": {"source_hidden": True}}
-    return [
-        code(f'exercises.quiz("{name}")', "a question"),
-        code(f'exercises.quiz("{name}", "{letter}")', "Right.", **folded),
-    ]
-
-
-def small(answer="(0, 255)"):
-    """A chapter with two exercises and a question."""
-    cells = [
-        text("# 09 Small\n\nSee [the other](10_other.ipynb) and ![one](../docs/a%20picture.png)."),
-        code(IMPORT, "above"),
-        text("Prose.\n\n## Exercises\n\nHow it works.\n\n**1. Range (1 minute).** Which?"),
-        code("# a preparation"),
-        stub("images.range"),
-        solution("images.range", answer),
-        text("**2. Head (5 minutes).** Build one.\n\nWith a second paragraph."),
-        stub("images.head"),
-        code('exercises.hint("images.head")', "Hint 1"),
-        solution("images.head", "..."),
-        text("## Quiz"),
-        *quiz("images.once", "b"),
-        text("## What to take away"),
-    ]
-    for number, cell in enumerate(cells):
-        cell.id = f"c{number}"
-    return new.new_notebook(cells=cells)
-
-
-@pytest.fixture
-def chapters(tmp_path):
-    """A folder of two notebooks that link to each other, with dials for one of them."""
-    folder = tmp_path / "course" / "notebooks"
-    (folder / "dials").mkdir(parents=True)
-    (tmp_path / "course" / "docs").mkdir()
-    (tmp_path / "course" / "docs" / "a picture.png").write_bytes(b"png")
-    nbformat.write(small(), folder / "09_small.ipynb")
-    other = [
-        text("[badge](https://x.y)", tags=["badge"]),
-        text("# 10\n[dials](dials/09_small.toml)"),
-    ]
-    nbformat.write(new.new_notebook(cells=other), folder / "10_other.ipynb")
-    dials = '# Small\nlabels = [5, 10]  # a class\nexercises = "all"  # or a list\nhints = true\n'
-    (folder / "dials" / "09_small.toml").write_text(dials)
-    return folder
+NOTEBOOKS = paths.chapters()
+QUICK = paths.ROOT / "tests" / "dials"
 
 
 def sources(notebook):
@@ -177,53 +105,57 @@ def numbered(texts):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_solved_edition_runs_and_every_check_passes(path, tmp_path):
     nbformat.write(editions.solved(read(path), path.name), tmp_path / path.name)
-    wrong = editions.check(tmp_path / path.name, COURSE_DIALS=str(QUICK), COURSE_PROFILE="sample")
+    wrong = editions.check(tmp_path / path.name, COURSE_DIALS=str(QUICK))
     assert wrong == {}
 
 
 # ---------------------------------------------------------------- a broken one is named
 
 
-def test_what_does_not_pass_is_named(tmp_path, monkeypatch, capsys):
+def test_what_does_not_pass_is_named(content, tmp_path, monkeypatch, capsys):
     """One run: a refused solution, one that stops, another cell that stops, a wrong answer."""
-    whole = small("(0, 1)")
-    whole.cells[9].source = whole.cells[9].source.replace("answer = ...", "answer = lost")
+    first = f"from course import exercises\nexercises.__path__.append({str(content)!r})"
+    whole = small_chapter("(0, 1)", first)
+    whole.cells[9].source = whole.cells[9].source.replace("answer = 2", "answer = lost")
     whole.cells[3].source = "1 / 0"
     # A question that nobody answered is no fault.
-    whole.cells += [quiz("images.rate", "a")[0], *quiz("images.fair", "a")]
+    whole.cells += [quiz("small.once", "a")[0], *quiz("small.fair", "b")]
+    whole.cells[11:13] = []
     for number, cell in enumerate(whole.cells):
         cell.id = f"c{number}"
     nbformat.write(editions.solved(whole, "09"), tmp_path / "09_small.ipynb")
     wrong = editions.check(tmp_path / "09_small.ipynb")
     said = {
         "cell 3": "ZeroDivisionError: division by zero",
-        "exercise images.range": "Not yet.",
-        "exercise images.head": "NameError: name 'lost' is not defined",
-        "question images.fair": "Not quite.",
+        "exercise small.range": "Not yet. Which numbers",
+        "exercise small.head": "NameError: name 'lost' is not defined",
+        "question small.fair": "Not quite.",
     }
     assert set(wrong) == set(said)
     assert all(wrong[name].startswith(words) for name, words in said.items())
 
+    from course import cli as course
+
     monkeypatch.setattr(editions, "check", lambda path: wrong)
-    assert course._check([tmp_path / "09_small.ipynb"]) == 1
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == 4
-    assert "FAULT  09_small.ipynb: exercise images.head does not pass: NameError" in "\n".join(told)
+    assert course.main(["edition", "solved", "--out", str(tmp_path / "out"), "--check"]) == 1
+    found = capsys.readouterr().out
+    assert "09_small.ipynb" not in found and found.count("FAULT") == 4 * len(NOTEBOOKS)
+    assert "exercise small.head does not pass: NameError" in found
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda cells: cells.pop(5), "the stub of the exercise 'images.range' in cell 4 has no"),
-        (lambda cells: cells.pop(4), "solution of the exercise 'images.range' in cell 4 has no"),
+        (lambda cells: cells.pop(5), "the stub of the exercise 'small.range' in cell 4 has no"),
+        (lambda cells: cells.pop(4), "solution of the exercise 'small.range' in cell 4 has no"),
         (lambda cells: cells.insert(4, cells.pop(5)), "has no stub above it"),
         (lambda cells: cells.insert(6, copy.deepcopy(cells[5])), "has a second solution in cell 6"),
         (lambda cells: cells.insert(0, code("1", tags=["solution"])), "checks nothing"),
-        (lambda cells: cells.pop(11), "solution of the question 'images.once' in cell 11 has no"),
+        (lambda cells: cells.pop(11), "solution of the question 'small.once' in cell 11 has no"),
     ],
 )
 def test_stubs_and_solutions_belong_together(change, words):
-    whole = small()
+    whole = small_chapter()
     change(whole.cells)
     with pytest.raises(editions.EditionError, match=re.escape(words)) as error:
         editions.solved(whole, "09_small.ipynb")
@@ -234,66 +166,130 @@ def test_stubs_and_solutions_belong_together(change, words):
 
 
 def test_an_exercise_goes_with_its_text_and_hints():
-    made = editions.choose(small(), ["range"], "09")
+    made = editions.choose(small_chapter(), ["range"], "09")
     assert "Head" not in sources(made) and "second paragraph" not in sources(made)
-    assert "images.head" not in sources(made) and "## Quiz" in sources(made)
+    assert "small.head" not in sources(made) and "## Quiz" in sources(made)
 
-    made = editions.choose(small(), ["images.head"], "09")
-    assert "images.range" not in sources(made) and "Which?" not in sources(made)
+    made = editions.choose(small_chapter(), ["small.head"], "09")
+    assert "small.range" not in sources(made) and "Which?" not in sources(made)
     assert made.cells[2].source == "Prose.\n\n## Exercises\n\nHow it works."
     assert "# a preparation" in sources(made) and "**2. Head" in sources(made)
     with pytest.raises(editions.EditionError, match="'haed'.*did you mean head"):
-        editions.choose(small(), ["haed"], "09")
+        editions.choose(small_chapter(), ["haed"], "09")
 
 
-def test_dials_go_into_the_edition(chapters, tmp_path, monkeypatch):
-    monkeypatch.setattr(dials, "OWN", chapters / "dials")
-    given = tmp_path / "given"
-    given.mkdir()
-    mine = given / "09_small.toml"
-    mine.write_text('exercises = ["head"]\nhints = false\n')
-    editions.build("student", tmp_path / "a", notebooks=chapters, given=given)
+@pytest.fixture
+def build(chapters, content):
+    """Builds an edition of the small chapters."""
+
+    def made(kind, out, **settings):
+        return editions.build(kind, out, notebooks=chapters, content=content, **settings)
+
+    return made
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Dials of an instructor's own for the small chapter."""
+    (tmp_path / "given").mkdir()
+    return tmp_path / "given" / "09_small.toml"
+
+
+def test_dials_go_into_the_edition(build, given, tmp_path):
+    given.write_text('exercises = ["head"]\nhints = false\n')
+    build("student", tmp_path / "a", given=given.parent)
     made = (tmp_path / "a" / "dials" / "09_small.toml").read_text()
     assert made == (
-        '# Small\nlabels = [5, 10]  # a class\nexercises = ["head"]  # or a list\nhints = false\n'
+        '# Small\nlabels = [5, 10]  # per class\nexercises = ["head"]  # or a list\nhints = false\n'
     )
     student = read(tmp_path / "a" / "09_small.ipynb")
-    assert "images.range" not in sources(student) and student.cells[1].outputs
+    assert "small.range" not in sources(student) and student.cells[1].outputs
 
-    mine.write_text("labels = [1, 2, 3]\n")
-    editions.build("student", tmp_path / "b", notebooks=chapters, given=given)
+    given.write_text("labels = [1, 2, 3]\nseed = 7\n")
+    build("student", tmp_path / "b", given=given.parent)
     changed = tomllib.loads((tmp_path / "b" / "dials" / "09_small.toml").read_text())
-    assert changed == {"labels": [1, 2, 3], "exercises": "all", "hints": True}
+    assert changed == {"labels": [1, 2, 3], "exercises": "all", "hints": True, "seed": 7}
     student = read(tmp_path / "b" / "09_small.ipynb")
-    assert "images.range" in sources(student) and not student.cells[1].outputs
+    assert "small.range" in sources(student) and not student.cells[1].outputs
     assert "Dials were changed" in (tmp_path / "b" / "README.md").read_text()
 
-    for wrong, words in [("labels = 3", "should be a list"), ("lables = [3]", "mean labels")]:
-        mine.write_text(wrong)
-        with pytest.raises(dials.DialError, match=words):
-            editions.build("solved", tmp_path / "c", notebooks=chapters, given=given)
-    mine.rename(given / "09_smal.toml")
-    with pytest.raises(editions.EditionError, match="mean 09_small"):
-        editions.build("solved", tmp_path / "c", notebooks=chapters, given=given)
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "words"),
+    [
+        ("09_small", "labels = 3", "should be a list"),
+        ("09_small", "lables = [3]", "mean labels"),
+        ("09_smal", "", "mean 09_small"),
+    ],
+)
+def test_dials_at_fault_make_no_edition(build, given, tmp_path, name, wrong, words):
+    given.with_stem(name).write_text(wrong)
+    with pytest.raises((dials.DialError, editions.EditionError), match=words):
+        build("solved", tmp_path / "c", given=given.parent)
     with pytest.raises(editions.EditionError, match="nowhere is no folder"):
-        editions.build("solved", tmp_path / "c", notebooks=chapters, given=tmp_path / "nowhere")
+        build("solved", tmp_path / "c", given=tmp_path / "nowhere")
     assert not (tmp_path / "c").exists()
 
 
+def test_a_dataset_that_is_not_here_is_named(build, chapters, given, tmp_path, capsys):
+    own = chapters / "dials" / "09_small.toml"
+    own.write_text(own.read_text() + 'dataset = "drawings"\n')
+    given.write_text("dataset = '/nowhere'\n")
+    build("student", tmp_path / "a", given=given.parent)
+    assert "Mind that the dataset of 09_small, /nowhere, is not on this" in capsys.readouterr().out
+    given.write_text(f"dataset = '{tmp_path.as_posix()}'\n")
+    build("student", tmp_path / "b", given=given.parent)
+    assert capsys.readouterr().out == ""
+
+
+def test_slides_with_other_dials_are_run_anew(build, chapters, content, given, tmp_path):
+    whole = small_chapter(
+        first=f"from course import dials, exercises\nexercises.__path__.append({str(content)!r})\n"
+        f"from pathlib import Path\ndial = dials.read('09_small', None, Path({str(chapters)!r}, "
+        "'dials'))\nprint('labels', dial.labels)"
+    )
+    whole.cells[1].metadata["slideshow"] = {"slide_type": "slide"}
+    nbformat.write(whole, chapters / "09_small.ipynb")
+    given.write_text('exercises = ["head"]')
+    (page, _) = build("slides", tmp_path / "a", given=given.parent)
+    assert "labels [5, 10]" not in page.read_text()  # the outputs that were there, still true
+    given.write_text("labels = [7]")
+    (page, _) = build("slides", tmp_path / "b", given=given.parent)
+    assert "labels [7]" in page.read_text()
+    whole.cells[1].source += "\n1 / 0"
+    nbformat.write(whole, chapters / "09_small.ipynb")
+    with pytest.raises(editions.EditionError, match="09_small.ipynb does not run .* ZeroDivision"):
+        build("slides", tmp_path / "c", given=given.parent)
+
+
+def test_an_exercise_that_is_in_no_file_is_named(build, content, tmp_path):
+    file = content / "small.py"
+    file.write_text(file.read_text().replace("small.head", "small.haed"))
+    with pytest.raises(editions.EditionError, match="exercise 'small.head', which .*py lacks"):
+        build("student", tmp_path / "out")
+
+
+@pytest.mark.parametrize("topic", paths.topics())
+def test_the_names_in_a_file_are_those_that_it_registers(topic):
+    exercises, questions = engine.names(topic)
+    wanted = {("exercise", name) for name in exercises} | {("question", name) for name in questions}
+    assert cells.registered(paths.EXERCISES / f"{topic}.py") == wanted
+
+
 def test_the_course_s_own_dials_can_all_be_merged(tmp_path):
-    editions.build("solved", tmp_path / "new", given=QUICK)
-    for file in sorted((ROOT / "notebooks" / "dials").glob("*.toml")):
-        merged = tomllib.loads((tmp_path / "new" / "dials" / file.name).read_text())
-        quick = QUICK / file.name
+    for own in sorted(paths.DIALS.glob("*.toml")):
+        dial = dials.read(own.stem, [QUICK])
+        merged = tomllib.loads(editions.merged(own, dial))
+        quick = QUICK / own.name
         changed = tomllib.loads(quick.read_text()) if quick.exists() else {}
-        assert merged == {**tomllib.loads(file.read_text()), **changed}
+        assert merged == {**tomllib.loads(own.read_text()), **changed}
 
 
 # ---------------------------------------------------------------- the folder
 
 
-def test_links_and_pictures_go_along(chapters, tmp_path):
-    written = editions.build("student", tmp_path / "out", notebooks=chapters)
+def test_links_and_pictures_go_along(build, chapters, tmp_path):
+    written = build("student", tmp_path / "out")
     assert [path.name for path in written] == ["09_small.ipynb", "10_other.ipynb"]
     assert "(10_other.ipynb)" in read(written[0]).cells[0].source
     assert "![one](linked/docs/a%20picture.png)" in read(written[0]).cells[0].source
@@ -302,32 +298,46 @@ def test_links_and_pictures_go_along(chapters, tmp_path):
     assert "[dials](dials/09_small.toml)" in read(written[1]).cells[0].source
     assert len(read(written[1]).cells) == 1
 
-    (page, _) = editions.build("slides", tmp_path / "slides", notebooks=chapters)
+    (page, _) = build("slides", tmp_path / "slides")
     assert page.name == "09_small.slides.html"
     assert 'href="10_other.slides.html"' in page.read_text()
     (chapters.parent / "docs" / "a picture.png").unlink()
     with pytest.raises(editions.EditionError, match="09_small.ipynb links to .*, which is not"):
-        editions.build("student", tmp_path / "new", notebooks=chapters)
+        build("student", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_in_use_is_not_written_to(chapters, tmp_path):
+def test_a_folder_in_use_is_not_written_to(build, chapters, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
     (out / "10_other.ipynb").write_text("mine")
     with pytest.raises(editions.EditionError, match="out is not empty.*--force"):
-        editions.build("solved", out, notebooks=chapters)
+        build("solved", out)
     assert (out / "10_other.ipynb").read_text() == "mine"
-    editions.build("solved", out, notebooks=chapters, force=True)
+    build("solved", out, force=True)
     assert read(out / "10_other.ipynb").cells
+    kept = f"10_other.before-{date.today()}"
+    assert (out / f"{kept}.ipynb").read_text() == "mine"
+    assert f"it is kept as {kept}.ipynb" in capsys.readouterr().out
+
+    (out / "10_other.ipynb").write_text("mine, too")
+    build("solved", out, force=True)
+    assert (out / f"{kept}-2.ipynb").read_text() == "mine, too"
+    assert (out / f"{kept}.ipynb").read_text() == "mine"
+    before = sorted(out.rglob("*"))
+    build("solved", out, force=True)  # what nobody changed is not kept twice
+    assert sorted(out.rglob("*")) == before
+
     for own in (chapters, chapters / "deeper", chapters.parent):
         with pytest.raises(editions.EditionError, match="holds the course itself"):
-            editions.build("solved", own, notebooks=chapters, force=True)
+            build("solved", own, force=True)
     with pytest.raises(editions.EditionError, match="is a file"):
-        editions.build("solved", out / "README.md", notebooks=chapters)
+        build("solved", out / "README.md")
 
 
 def test_the_command(tmp_path, capsys):
+    from course import cli as course
+
     assert course.main(["edition", "student", "--out", str(tmp_path / "s")]) == 0
     assert f"{len(NOTEBOOKS)} chapters are in" in capsys.readouterr().out
     for arguments, words in [
@@ -385,7 +395,7 @@ def test_without_marks_headings_and_figures_make_slides():
     for words in ("Title", "Its question", "Heading", "Its text"):
         assert words in page
     assert "Prose." not in page and "secret" not in page and "End of a part" not in page
-    for each in (page, run.page(whole)):
+    for each in (page, slides.whole_page(whole)):
         assert [tag["alt"] for tag in BeautifulSoup(each, "html.parser").find_all("img")] == [alt]
 
 
@@ -398,15 +408,15 @@ def test_words_stand_for_widgets_on_slides():
     assert "Drag the slider." in page and view not in page
 
 
-def test_slides_say_what_they_need_and_do_without_a_network(chapters, tmp_path):
-    (page, _) = editions.build("slides", tmp_path / "far", notebooks=chapters)
+def test_slides_say_what_they_need_and_do_without_a_network(build, tmp_path):
+    (page, _) = build("slides", tmp_path / "far")
     assert f"need reveal.js, which should come from {slides.REVEAL}" in page.read_text()
     assert slides.REVEAL in (tmp_path / "far" / "README.md").read_text()
 
     release = tmp_path / "release"
     (release / "dist").mkdir(parents=True)
     (release / "dist" / "reveal.js").write_text("window.Reveal = 1")
-    (page, _) = editions.build("slides", tmp_path / "n", notebooks=chapters, reveal=str(release))
+    (page, _) = build("slides", tmp_path / "n", reveal=str(release))
     assert (tmp_path / "n" / "reveal.js" / "dist" / "reveal.js").exists()
     assert set(loaded(page.read_text())) == {
         "linked/docs/a%20picture.png",
@@ -417,17 +427,16 @@ def test_slides_say_what_they_need_and_do_without_a_network(chapters, tmp_path):
     }
     assert "no network" in (tmp_path / "n" / "README.md").read_text()
 
-    (page, _) = editions.build(
-        "slides", tmp_path / "c", notebooks=chapters, reveal="https://class.local/reveal/"
+    (page, _) = build("slides", tmp_path / "c", reveal="https://class.local/reveal/"
     )
     assert 'src="https://class.local/reveal/dist/reveal.js"' in page.read_text()
 
 
-def test_a_notebook_that_skips_everything_is_refused(chapters, tmp_path):
+def test_a_notebook_that_skips_everything_is_refused(build, chapters, tmp_path):
     skipped = new.new_notebook(cells=[text("# T", slideshow={"slide_type": "skip"})])
     nbformat.write(skipped, chapters / "10_other.ipynb")
     with pytest.raises(slides.SlidesError, match="10_other.ipynb has nothing for a slide"):
-        editions.build("slides", tmp_path / "out", notebooks=chapters)
+        build("slides", tmp_path / "out")
     nbformat.write(new.new_notebook(cells=[code("1")]), chapters / "10_other.ipynb")
     with pytest.raises(slides.SlidesError, match="10_other.ipynb has nothing"):
-        editions.build("slides", tmp_path / "out", notebooks=chapters)
+        build("slides", tmp_path / "out")

@@ -1,8 +1,8 @@
 """Exercises that answer: checks of what a learner made, hints, quiz questions, progress.
 
-One module a chapter holds its exercises; the first part of a name says which: the exercise
-"images.freeze" stands in `course/exercises/images.py`. A check gets the learner's object and
-returns nothing where it is right, or one sentence that asks the question which leads on.
+Each file beside this one holds the exercises of one chapter; the first part of a name says which:
+"images.freeze" stands in `images.py`. A check gets the learner's object and returns nothing where
+it is right, or one sentence that asks the question which leads on.
 """
 
 import difflib
@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from course import progress
+from course import dials, paths, progress
 from course.display import widgets
 from helpers import plots
 
-CHAPTERS = ("start", "images", "text", "audio")
 LEVELS = ("easy", "medium", "hard")
 
 
@@ -48,6 +47,13 @@ class Question:
         options = (f"  {letter}) {option}" for letter, (option, _) in self.options.items())
         return "\n".join([self.text, *options])
 
+    def reply(self, letter: Any) -> str:
+        """What is said to a choice."""
+        if letter not in self.options:
+            return f"There is no option {letter!r}: choose one of {', '.join(self.options)}."
+        verdict = "Right." if letter == self.right else "Not quite."
+        return f"{verdict} {self.options[letter][1]}"
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -63,7 +69,6 @@ class Exercise:
 
 _exercises: dict[str, Exercise] = {}
 _questions: dict[str, Question] = {}
-_state = SimpleNamespace(hints=True)
 
 
 def exercise(
@@ -72,16 +77,21 @@ def exercise(
     """Register a check. It may raise: a fault in the learner's code becomes a message.
 
     Args:
-        name: chapter and exercise, such as "images.freeze".
+        name: topic and exercise, such as "images.freeze" in the file images.py.
         praise: said when it is solved: what was shown by it.
         minutes: how long it takes, about.
         level: "easy", "medium" or "hard".
         hints: three, each of which gives away a little more; none is the solution.
+
+    Raises:
+        ValueError: another level, or a name that belongs into another file.
     """
     if level not in LEVELS:
         raise ValueError(f"{name} has the level {level!r}: choose one of {', '.join(LEVELS)}.")
 
     def register(check):
+        if check.__module__ != f"{__name__}.{name.partition('.')[0]}":
+            raise ValueError(f"{name} stands in {check.__module__}: begin its name as the file's.")
         _exercises[name] = Exercise(name, check, praise, minutes, level, tuple(hints))
         return check
 
@@ -89,12 +99,18 @@ def exercise(
 
 
 def question(name: str, text: str, right: str, **options: tuple[str, str]) -> None:
-    """Register a quiz question; each option is (its text, why it is right or wrong)."""
+    """Register a quiz question; each option is (its text, why it is right or wrong).
+
+    Raises:
+        ValueError: none of the options has the letter `right`.
+    """
+    if right not in options:
+        raise ValueError(f"The right answer of {name} is {right!r}, which is none of its options.")
     _questions[name] = Question(text, options, right)
 
 
 def judge(name: str, answer: Any) -> Verdict:
-    """What the check of exercise `name` says of an answer.
+    """What the check of exercise `name` says about an answer.
 
     Raises:
         ValueError: there is no such exercise.
@@ -124,11 +140,19 @@ def check(name: str, answer: Any, *, own: bool = True) -> None:
     """
     verdict = judge(name, answer)
     print(verdict)
-    if verdict.state == "correct":
-        if own:
-            progress.note(name)
-    elif _state.hints and (hints := _exercises[name].hints):
+    hints = _exercises[name].hints
+    if verdict.state == "correct" and own:
+        progress.note(name)
+    elif verdict.state != "correct" and hints and _hints_wanted(name.partition(".")[0]):
         plots.show_html(_ladder(hints), f'Stuck? exercises.hint("{name}") gives a first hint.')
+
+
+def _hints_wanted(topic):
+    try:
+        chapter = paths.chapter_of(topic)
+        return chapter is None or getattr(dials.read(chapter), "hints", True)
+    except dials.DialError:  # the chapter itself says so when it begins
+        return True
 
 
 def _ladder(hints):
@@ -162,9 +186,8 @@ def quiz(name: str, choice: Any = ...) -> None:
         ValueError: there is no such question.
     """
     asked = _find(_questions, name, "question")
-    letter = choice.strip().lower() if isinstance(choice, str) else choice
-    if letter is not ...:
-        print(_reply(asked, letter))
+    if choice is not ...:
+        print(asked.reply(choice.strip().lower() if isinstance(choice, str) else choice))
         return
     words = f'{asked}\nAnswer with a letter: exercises.quiz("{name}", "a")'
     if not widgets.possible():
@@ -172,9 +195,8 @@ def quiz(name: str, choice: Any = ...) -> None:
         return
     import ipywidgets
 
-    title = ipywidgets.HTML(f"<b>{_marked(asked.text)}</b>")
     lines = [f"{each}) {_marked(option)}" for each, (option, _) in asked.options.items()]
-    listed = ipywidgets.HTML("<br>".join(lines))
+    listed = ipywidgets.HTML("<br>".join([f"<b>{_marked(asked.text)}</b>", *lines]))
     # Long options are cut off beside a button, so the buttons carry the letters.
     buttons = ipywidgets.RadioButtons(
         options=list(asked.options), index=None, description="Answer", layout={"width": "16em"}
@@ -182,12 +204,12 @@ def quiz(name: str, choice: Any = ...) -> None:
     answer = ipywidgets.HTML()
 
     def judge_choice(change):
-        answer.value = f"<p>{_marked(_reply(asked, change['new']))}</p>"
+        answer.value = f"<p>{_marked(asked.reply(change['new']))}</p>"
         if change["new"] == asked.right:
             progress.note(name)
 
     buttons.observe(judge_choice, "value")
-    widgets.show(ipywidgets.VBox([title, listed, buttons, answer]), words)
+    widgets.show(ipywidgets.VBox([listed, buttons, answer]), words)
 
 
 def _marked(text):
@@ -195,76 +217,70 @@ def _marked(text):
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
-def _reply(asked, letter):
-    if letter not in asked.options:
-        return f"There is no option {letter!r}: choose one of {', '.join(asked.options)}."
-    verdict = "Right." if letter == asked.right else "Not quite."
-    return f"{verdict} {asked.options[letter][1]}"
-
-
-def begin(chapter: str, dial: SimpleNamespace | None = None) -> None:
+def begin(topic: str, dial: SimpleNamespace | None = None) -> None:
     """Show the exercises of a chapter: minutes, level, which are solved, and which fit the time.
 
+    They have the numbers that they have on the page, also where some are left out.
+
     Args:
-        chapter: "start", "images", "text" or "audio".
-        dial: the chapter's dials: `hints` switches hints off, `exercises` says which are set,
-            and `minutes` how long there is for them.
+        topic: the first part of the exercises' names, such as "images".
+        dial: the chapter's dials: `exercises` says which are set, `minutes` how long there is.
+
+    Raises:
+        ValueError: there are no such exercises.
     """
-    _state.hints = getattr(dial, "hints", True)
-    known, questions = names(chapter)
+    known, questions = names(topic)
     chosen = getattr(dial, "exercises", "all")
-    if chosen != "all":
-        full = [each if "." in each else f"{chapter}.{each}" for each in chosen]
-        for each in full:
-            _find(_exercises, each, "exercise")
-        known = [name for name in known if name in full]
-    solved = progress.solved()
-    rows, time = [], itertools.accumulate(_exercises[name].minutes for name in known)
-    minutes = getattr(dial, "minutes", None)
-    for number, (name, until) in enumerate(zip(known, time, strict=True), 1):
-        asked = _exercises[name]
+    wanted = known if chosen == "all" else [e if "." in e else f"{topic}.{e}" for e in chosen]
+    for name in wanted if known else [topic]:
+        _find(_exercises, name, "exercise")
+    numbered = [(i, _exercises[name]) for i, name in enumerate(known, 1) if name in wanted]
+    minutes, solved, rows = getattr(dial, "minutes", None), progress.solved(), []
+    time = itertools.accumulate(each.minutes for _, each in numbered)
+    for (number, each), until in zip(numbered, time, strict=True):
+        title = f"{number}. {each.name.partition('.')[2].replace('_', ' ')}"
         late = " (if time is left)" if minutes and until > minutes else ""
-        title = f"{number}. {name.partition('.')[2].replace('_', ' ')}"
-        mark = "&#10003; solved" if name in solved else "open"
-        rows.append((title, asked.minutes, asked.level + late, mark))
-    done = sum(name in solved for name in (*known, *questions))
-    total = len(known) + len(questions)
-    plots.show_html(_overview(rows, done, total), progress.bar(done, total))
+        mark = "&#10003; solved" if each.name in solved else "open"
+        rows.append((title, each.minutes, each.level + late, mark))
+    names_shown = [*(each.name for _, each in numbered), *questions]
+    done = sum(name in solved for name in names_shown)
+    plots.show_html(_overview(rows, done, len(names_shown)), progress.bar(done, len(names_shown)))
 
 
 def _overview(rows, done, total):
     head = "".join(f"<th>{title}</th>" for title in ("exercise", "minutes", "level", "yours"))
-    body = "".join(
-        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
     label = f"{done} of {total} exercises and questions solved"
     bar = f'<progress value="{done}" max="{total}" aria-label="{label}"></progress> {label}'
     return f"<p>{bar}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def names(chapter: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The exercises and the questions of a chapter."""
-    _load(chapter)
+def names(topic: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The exercises and the questions about a topic, in the order of its file."""
+    _load(topic)
     return tuple(
-        tuple(name for name in known if name.startswith(f"{chapter}."))
+        tuple(name for name in known if name.startswith(f"{topic}."))
         for known in (_exercises, _questions)
     )
 
 
-def exercises(chapter: str) -> dict[str, Exercise]:
-    """The exercises of a chapter by name, in their order."""
-    return {name: _exercises[name] for name in names(chapter)[0]}
+def exercises(topic: str) -> dict[str, Exercise]:
+    """The exercises about a topic by name, in the order of its file."""
+    return {name: _exercises[name] for name in names(topic)[0]}
 
 
 def _find(known, name, kind):
-    chapter = name.partition(".")[0]
-    if chapter in CHAPTERS:
-        _load(chapter)
+    _load(name.partition(".")[0])
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3) or sorted(known)
+        near = difflib.get_close_matches(name, known, n=3) or sorted(known) or paths.topics()
         raise ValueError(f"There is no {kind} '{name}': did you mean {', '.join(near)}?")
     return known[name]
 
 
-def _load(chapter):
-    importlib.import_module(f"course.exercises.{chapter}")
+def _load(topic):
+    module = f"{__name__}.{topic}"
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
