@@ -2,20 +2,17 @@
 
 `hub.KerasLayer` belongs to Keras 2, and a plain wrapper around a module shows no weights, so it
 silently never learns. `HubLayer` registers the module's own variables: they are counted, frozen,
-trained and saved like those of any other layer.
+trained and saved like those of any other layer. The module itself is an ordinary SavedModel, so
+the package tensorflow_hub is not needed to load it from a folder.
 """
 
 import inspect
-import warnings
 from pathlib import Path
 
-from helpers import assets
-from helpers.quiet import keras, standard_error, tf
+from google.protobuf.message import DecodeError
 
-with standard_error(), warnings.catch_warnings():
-    # It still asks setuptools for pkg_resources, which some versions of setuptools warn of.
-    warnings.simplefilter("ignore", UserWarning)
-    import tensorflow_hub
+from helpers import assets
+from helpers.ready import keras, tf
 
 
 @keras.saving.register_keras_serializable("transfer_learning_course")
@@ -36,6 +33,10 @@ class HubLayer(keras.layers.Layer):
     Raises:
         ValueError: the folder holds no module that can be called.
         assets.AssetError: no such asset, or it is not there.
+
+    Example:
+        layer = HubLayer("mobilenet-v2-feature-vector")
+        features = layer(images)  # images: float32, shape (n, size, size, 3), 0 to 1
     """
 
     def __init__(
@@ -50,23 +51,25 @@ class HubLayer(keras.layers.Layer):
         else:
             self.profile = profile or assets.profile()
             folder = assets.path(self.module, profile=self.profile)
-        self._callable = _load(folder)
+        self.module_callable = _load(folder)
         with keras.name_scope(self.name):
-            for variable, learns in _variables(self._callable):
-                self._track_variable(_share(variable, learns))
+            # As an attribute, so that Keras tracks them.
+            self.shared = [_share(*each) for each in _variables(self.module_callable)]
         self.built = True
         self.trainable = trainable
 
     def call(self, inputs, training=False):
-        if _takes_training(self._callable):
-            outputs = self._callable(
+        """Run the module; `training` reaches it only with `trainable` and `batch_norm`."""
+        if _takes_training(self.module_callable):
+            outputs = self.module_callable(
                 inputs, training=bool(training and self.trainable and self.batch_norm)
             )
         else:
-            outputs = self._callable(inputs)
+            outputs = self.module_callable(inputs)
         return outputs if self.chosen is None else outputs[self.chosen]
 
     def get_config(self):
+        """Return what saving needs: the name of the module, not its files."""
         return {
             **super().get_config(),
             "module": self.module,
@@ -78,8 +81,8 @@ class HubLayer(keras.layers.Layer):
 
 def _load(folder):
     try:
-        module = tensorflow_hub.load(str(folder))
-    except (OSError, ValueError) as error:
+        module = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, DecodeError) as error:
         raise ValueError(
             f"{folder} holds no readable SavedModel ({type(error).__name__}): give the folder "
             "that contains saved_model.pb and variables/."
@@ -106,7 +109,8 @@ def _share(variable, learns):
     """A Keras variable whose storage is the module's own."""
     name = variable.name.split(":")[0].replace("/", "-")
     shared = keras.Variable(tf.zeros_like(variable), trainable=learns, name=name)
-    shared._value = variable
+    # Keras has no public way to adopt a variable: it copies what it is given.
+    shared._value = variable  # noqa: SLF001
     return shared
 
 
