@@ -8,20 +8,17 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 # The versions the course was last tested with; CONSTRAINTS= takes the newest instead.
 CONSTRAINTS ?= requirements.txt
-PIP   := $(PY) -m pip --disable-pip-version-check
 # One notebook or test file at a time on each of two processes: the kernels wait often enough.
 TWO   := -n 2 --dist loadfile --no-loadscope-reorder
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitise.cfg
+NBVAL := --nbval  # its settings stand in conftest.py
 
-export COURSE_PROGRESS ?= 1
-
-.PHONY: lab run test test-portable test-colab lint notebooks catalogue constraints clean help
+.PHONY: lab run test test-portable test-colab lint claims notebooks catalogue constraints clean help
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
 
-# --editable, so that an instructor's change in helpers/ counts at once.
-$(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
+# Editable, so that an instructor's change in helpers/ counts at once.
+$(VENV)/.ready: pyproject.toml .ci/install.py $(CONSTRAINTS)
 	@found=; seen=; \
 	for p in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python); do \
 	  v=$$("$$p" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
@@ -31,11 +28,11 @@ $(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
 	  echo "The course needs Python 3.11, 3.12 or 3.13, but$${seen:- found no Python that runs;} install one of them, or name yours: make PYTHON=/path/to/python3.12" >&2; \
 	  exit 1; \
 	fi; \
-	if ! $(PIP) --version >/dev/null 2>&1; then \
-	  echo "Setting up $(VENV) with $$found ($$v): a few minutes, once."; \
+	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  echo "Setting up $(VENV) with $$found ($$v): a minute or two, once."; \
 	  "$$found" -m venv --clear $(VENV); \
 	fi
-	@$(PIP) install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[lab,dev]'
+	@$(PY) .ci/install.py '$(CONSTRAINTS)' '.[lab,dev]'
 	@touch $@
 
 lab: $(VENV)/.ready
@@ -45,11 +42,15 @@ run: $(VENV)/.ready
 	$(PY) -m course.run
 
 test: $(VENV)/.ready lint
-	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m pytest $(TWO) $(NBVAL) tests notebooks
+	$(PY) -m pytest $(TWO) $(NBVAL) tests notebooks
 
-# The committed outputs must hold on a processor with other rounding, too.
+# The committed outputs must hold on the weakest processor, too: AVX2, no oneDNN, one thread.
 test-portable: $(VENV)/.ready
-	COURSE_PROFILE=sample COURSE_PROGRESS=0 TF_ENABLE_ONEDNN_OPTS=0 $(PY) -m pytest $(TWO) $(NBVAL) notebooks
+	env $$($(PY) benchmarks/claims.py --weakest) $(PY) -m pytest $(TWO) $(NBVAL) notebooks
+
+# How far the claims lie from their bounds, over draws and processors: docs/claims.md, in an hour.
+claims: $(VENV)/.ready
+	$(PY) benchmarks/claims.py
 
 # Colab's versions, in an environment of their own: outside `make test`, as it takes long. The
 # set-up cells believe to be on Colab and install what is lacking, so this needs the network, and
@@ -70,7 +71,7 @@ $(COLAB)/.ready: tests/colab-requirements.txt
 	@touch $@
 
 test-colab: $(COLAB)/.ready
-	COLAB_RELEASE_TAG=as-on-colab COURSE_PROFILE=sample COURSE_PROGRESS=0 $(COLAB)/bin/python -m pytest $(NBVAL) $(CHAPTERS)
+	COLAB_RELEASE_TAG=as-on-colab $(COLAB)/bin/python -m pytest $(NBVAL) $(CHAPTERS)
 
 lint: $(VENV)/.ready
 	@$(PY) -m ruff check --quiet .
@@ -78,7 +79,7 @@ lint: $(VENV)/.ready
 
 # For authors: execute the notebooks in place, refresh the catalogue, refresh the pins.
 notebooks: $(VENV)/.ready
-	COURSE_PROFILE=sample COURSE_PROGRESS=0 $(PY) -m course.run --in-place
+	$(PY) -m course.run --in-place
 
 catalogue: $(VENV)/.ready
 	$(PY) data/recipes/catalogue.py --write
