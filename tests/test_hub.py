@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from helpers import transfer
-from helpers.hub import HubLayer, tensorflow_hub
-from helpers.quiet import keras, tf
+from helpers.hub import HubLayer
+from helpers.ready import keras, tf
 
 
 class Normalising(tf.Module):
@@ -36,9 +36,9 @@ class Normalising(tf.Module):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     module, path = Normalising(), tmp_path_factory.mktemp("module")
-    pictures = tf.TensorSpec([None, None, None, 3], tf.float32, "inputs")
+    images = tf.TensorSpec([None, None, None, 3], tf.float32, "inputs")
     for training in (False, True):
-        module.__call__.get_concrete_function(pictures, training=training)
+        module.__call__.get_concrete_function(images, training=training)
     tf.saved_model.save(module, str(path))
     return path
 
@@ -53,8 +53,8 @@ def data():
 
 
 def classifier(layer):
-    pictures = keras.Input((8, 8, 3))
-    return keras.Model(pictures, keras.layers.Dense(2, activation="softmax")(layer(pictures)))
+    images = keras.Input((8, 8, 3))
+    return keras.Model(images, keras.layers.Dense(2, activation="softmax")(layer(images)))
 
 
 def train(model, data):
@@ -76,7 +76,7 @@ def test_counts_every_variable_of_the_module(folder):
 
 def test_a_plain_wrapper_never_learns(folder, data):
     """Why the layer exists: the usual wrapper trains its head only, without a word."""
-    module = tensorflow_hub.load(str(folder))
+    module = tf.saved_model.load(str(folder))
     wrapper = keras.layers.Lambda(lambda x: module(x))
     wrapper.trainable = True
     model = classifier(wrapper)
@@ -140,7 +140,7 @@ def test_two_layers_of_one_module_share_nothing(folder):
 
 
 @pytest.mark.parametrize("fault", ["empty", "no variables", "cut short"])
-def test_a_folder_without_a_module_is_told(folder, tmp_path, fault):
+def test_a_folder_without_a_module_is_named(folder, tmp_path, fault):
     if fault != "empty":
         (tmp_path / "saved_model.pb").write_bytes(
             (folder / "saved_model.pb").read_bytes()[: 100 if fault == "cut short" else None]
@@ -149,7 +149,7 @@ def test_a_folder_without_a_module_is_told(folder, tmp_path, fault):
         HubLayer(tmp_path)
 
 
-def test_a_module_without_call_is_told(tmp_path):
+def test_a_module_without_call_is_named(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path))
     with pytest.raises(ValueError, match="cannot be called"):
         HubLayer(tmp_path)

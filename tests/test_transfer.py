@@ -1,32 +1,21 @@
-"""Freezing, extracting once, heads, fine-tuning and comparing, on models of a few weights."""
+"""Freezing, extracting once, heads and fine-tuning, on models of a few weights."""
 
-import json
+import doctest
+import importlib
+import os
 
 import numpy as np
-import pandas as pd
 import pytest
+from blobs import blobs, task
 
-from helpers import transfer
-from helpers.quiet import keras, tf
-from helpers.transfer import Part, Splits
+from helpers import disk, training, transfer
+from helpers.data import SPLITS, Data, Examples
+from helpers.ready import keras
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-
-
-def blobs(n, seed=0):
-    """Two classes of 6 numbers that a line tells apart fairly well."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n, dtype="int32") % 2
-    return Part((rng.normal(size=(n, 6)) + 1.2 * y[:, None]).astype("float32"), y)
-
-
-def splits(key="blobs"):
-    sets = (blobs(60, 1), blobs(20, 2), blobs(40, 3))
-    datasets = [tf.data.Dataset.from_tensor_slices(tuple(part)).batch(16) for part in sets]
-    return Splits(*datasets, class_names=("low", "high"), key=key)
 
 
 def backbone():
@@ -76,12 +65,12 @@ def test_batch_norm_moves_when_asked():
 
 def test_unfreezing_after_freezing_reaches_every_layer():
     model = transfer.freeze(backbone())
-    assert transfer.trained_parameters(model) == 0
+    assert transfer.trainable_parameter_count(model) == 0
     transfer.unfreeze_all(model, batch_norm=True)
-    assert transfer.trained_parameters(model) == 6 * 8 + 8 + 16 + 8 * 8 + 8
+    assert transfer.trainable_parameter_count(model) == 6 * 8 + 8 + 16 + 8 * 8 + 8
 
 
-def test_an_unknown_layer_is_told_with_its_neighbours():
+def test_an_unknown_layer_is_named_with_its_neighbours():
     with pytest.raises(ValueError, match="has no layer 'secnd': near it are second"):
         transfer.unfreeze_from(backbone(), "secnd")
 
@@ -97,6 +86,27 @@ def test_a_snapshot_is_a_copy():
     before = transfer.snapshot(model)
     model.layers[0].kernel.assign(model.layers[0].kernel + 1)
     assert transfer.what_moved(before, model).layers == ("first",)
+
+
+def test_all_layers_reaches_into_wrappers_and_custom_layers():
+    class Block(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = [keras.layers.Dense(2, name="in_list"), keras.layers.BatchNormalization()]
+
+        def call(self, x):
+            return self.inner[1](self.inner[0](x))
+
+    wrapped = keras.layers.TimeDistributed(keras.layers.Dense(3, name="wrapped"))
+    model = keras.Sequential([keras.Input((4, 5)), wrapped, Block()])
+    names = [each.name for each in transfer.all_layers(model)]
+    assert names[0] == model.name and {"wrapped", "in_list"} <= set(names)
+    model.layers[1].inner[0].trainable = False  # the outer layers still say True
+    transfer.unfreeze_all(model)
+    trainable = {each.name: each.trainable for each in transfer.all_layers(model)}
+    assert trainable["in_list"] and not trainable[model.layers[1].inner[1].name]
+    transfer.freeze(model)
+    assert not any(each.trainable for each in transfer.all_layers(model))
 
 
 # --- extracting ---
@@ -119,56 +129,196 @@ def counting_model():
     return keras.Model(x, layer(x)), layer
 
 
-def test_extract_runs_each_batch_once_and_then_never_again():
-    model, layer = counting_model()
-    features = transfer.extract(model, splits())
-    assert layer.runs.numpy() == 4 + 2 + 3
+def runs_of(layer):
+    """How often a layer ran since this was last asked; its count is a weight, so it goes to 0."""
+    count = int(layer.runs.numpy())
     layer.runs.assign(0)
-    again = transfer.extract(model, splits())
-    assert layer.runs.numpy() == 0
-    for part in transfer.PARTS:
-        one, two = getattr(features, part), getattr(again, part)
+    return count
+
+
+def kept():
+    folder = disk.cache_folder() / "features"
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def test_extract_runs_each_batch_once_and_then_two_examples_only():
+    model, layer = counting_model()
+    features = transfer.extract(model, task(), batch_size=16)
+    assert runs_of(layer) == 4 + 2 + 3
+    again = transfer.extract(model, task(), batch_size=16)
+    assert runs_of(layer) == 1
+    assert features.class_names == again.class_names == ("low", "high")
+    for name in SPLITS:
+        one, two, raw = getattr(features, name), getattr(again, name), getattr(task(), name)
+        assert one.x.dtype == two.x.dtype == "float32"
         np.testing.assert_array_equal(one.x, two.x)
-        np.testing.assert_array_equal(one.x, 2 * getattr(splits().arrays(), part).x)
-        np.testing.assert_array_equal(one.y, two.y)
+        np.testing.assert_array_equal(one.x, 2 * raw.x)
+        np.testing.assert_array_equal(one.y, raw.y)
+        np.testing.assert_array_equal(two.y, raw.y)
 
 
-@pytest.mark.parametrize("change", ["weights", "data", "structure"])
+def test_the_same_cell_run_twice_reads_what_is_kept():
+    """Each run numbers the automatic names of Keras differently; the features are the same."""
+
+    def cell():
+        keras.utils.set_random_seed(7)
+        x = keras.Input((6,))
+        inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+        layer = Counting()
+        y = keras.layers.Add()([layer(inner(x)), keras.ops.tanh(x)])
+        model = keras.Model(x, y)
+        features = transfer.extract(model, task())
+        return model.name, runs_of(layer), features.test.x
+
+    first, second = cell(), cell()
+    assert first[0] != second[0] and (first[1], second[1]) == (2 + 1 + 2, 1)
+    np.testing.assert_array_equal(first[2], second[2])
+    assert len(kept()) == 1
+
+
+@pytest.mark.parametrize("change", ["frozen", "compiled", "labels"])
+def test_what_changes_no_feature_reads_what_is_kept(change):
+    model, layer = counting_model()
+    data = task()
+    transfer.extract(model, data)
+    runs_of(layer)
+    if change == "frozen":
+        transfer.freeze(model)
+    elif change == "compiled":
+        model.compile("adam", "mse")
+    else:
+        data = transfer.replace(data, train=Examples(data.train.x, 1 - data.train.y))
+    assert transfer.extract(model, data).train.y[0] == data.train.y[0]
+    assert runs_of(layer) == 1
+
+
+@pytest.mark.parametrize("change", ["weights", "data", "last example", "structure", "setting"])
 def test_extract_notices_what_changed(change):
-    model = backbone()
-    before = transfer.extract(model, splits()).test.x
+    model, data = backbone(), task()
+    before = transfer.extract(model, data).test.x
     if change == "weights":
-        model.layers[0].kernel.assign(model.layers[0].kernel + 1)
+        model.layers[2].bias.assign(model.layers[2].bias + 1)
     elif change == "structure":
         model = keras.Sequential([keras.Input((6,)), *model.layers, keras.layers.Rescaling(2.0)])
-    data = splits().map(lambda x: x + 1, "plus one") if change == "data" else splits()
-    assert not np.array_equal(transfer.extract(model, data).test.x, before)
+    elif change == "setting":
+        model.layers[2].activation = keras.activations.tanh
+    elif change == "data":
+        data = data.map(lambda x: x + 1)
+    else:
+        data.test.x[-1] += 1
+    after = transfer.extract(model, data).test.x
+    np.testing.assert_allclose(after, training.predict(model, data.test.x), atol=1e-5)
+    assert not np.array_equal(after, before)
 
 
-def test_mapped_splits_have_a_key_of_their_own():
-    data = splits().map(lambda x: x * 0, "nothing")
-    assert data.key != splits().key and not data.arrays().train.x.any()
-
-
-def test_data_without_a_key_leave_nothing_on_disk():
-    transfer.extract(backbone(), splits(key=None))
-    assert not (transfer.assets.cache_folder() / "features").exists()
-
-
-def test_features_cut_short_on_disk_are_extracted_again():
+def test_an_edited_function_never_gets_old_features():
     model, layer = counting_model()
-    good = transfer.extract(model, splits())
-    (file,) = (transfer.assets.cache_folder() / "features").iterdir()
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    layer.runs.assign(0)
-    np.testing.assert_array_equal(transfer.extract(model, splits()).train.x, good.train.x)
-    assert layer.runs.numpy() == 9
+    prepare = lambda x: x + 1  # noqa: E731
+    one = transfer.extract(model, task().map(prepare))
+    prepare = lambda x: x - 1  # noqa: E731
+    two = transfer.extract(model, task().map(prepare))
+    np.testing.assert_allclose(one.test.x - two.test.x, 4, atol=1e-5)
+
+
+def test_texts_are_told_apart_by_where_they_end():
+    reads = keras.layers.StringLookup(vocabulary=["ab", "a", "b"])
+    x = keras.Input((2,), dtype="string")
+    model = keras.Model(x, reads(x))
+
+    def extracted(*texts):
+        examples = Examples(np.array([texts], object), np.array([0]))
+        return transfer.extract(model, Data(examples, examples, examples, ("only",))).train.x
+
+    assert extracted("ab", "").tolist() == [[1, 0]]
+    assert extracted("a", "b").tolist() == [[2, 3]]
+    reads.set_vocabulary(["b", "a"])
+    assert extracted("a", "b").tolist() == [[2, 1]]
+    assert len(kept()) == 3
+
+
+def test_a_layer_of_the_same_name_with_other_code_is_run_again():
+    def defined(factor):
+        class Scale(keras.layers.Layer):
+            def call(self, x):
+                return factor * x
+
+        return keras.Sequential([keras.Input((6,)), Scale()])
+
+    transfer.extract(defined(2.0), task())
+    features = transfer.extract(defined(2.01), task())
+    np.testing.assert_allclose(features.test.x, 2.01 * task().test.x, rtol=1e-5)
+    assert len(kept()) == 1  # the same name and configuration: the new features took the place
+
+
+@pytest.mark.parametrize("fault", ["cut short", "not an archive", "older form", "other length"])
+def test_a_file_that_cannot_be_believed_is_extracted_again(fault):
+    model, layer = counting_model()
+    good = transfer.extract(model, task())
+    (file,) = kept()
+    if fault == "cut short":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    elif fault == "not an archive":
+        file.write_bytes(b"nothing")
+    elif fault == "older form":
+        np.savez(file, train_x=good.train.x, train_y=good.train.y)
+    else:
+        np.savez(file, **{name: examples.x[:-1] for name, examples in good.splits()})
+    runs_of(layer)
+    np.testing.assert_array_equal(transfer.extract(model, task()).train.x, good.train.x)
+    assert runs_of(layer) == 2 + 1 + 2
+    transfer.extract(model, task())
+    assert runs_of(layer) == 1  # a good file has taken its place
+
+
+def test_features_unused_for_longest_go_beyond_the_limit():
+    model, layer = counting_model()
+    sets = [task().map(lambda x, add=add: x + add) for add in range(3)]
+    size = 120 * 6 * 4
+    for age, data in enumerate(sets[:2]):
+        transfer.extract(model, data, limit_bytes=3 * size)
+        runs_of(layer)
+        newest = max(kept(), key=lambda file: file.stat().st_mtime)
+        os.utime(newest, (age + 1, age + 1))
+    transfer.extract(model, sets[0])  # used again
+    runs_of(layer)
+    transfer.extract(model, sets[2], limit_bytes=3 * size)
+    runs_of(layer)
+    assert len(kept()) == 2
+    for data, forward_calls in zip((sets[0], sets[2], sets[1]), (1, 1, 5), strict=True):
+        transfer.extract(model, data)
+        assert runs_of(layer) == forward_calls
+
+
+def test_features_larger_than_the_limit_are_not_kept(capsys):
+    assert transfer.extract(backbone(), task(), limit_bytes=100).train.x.shape == (60, 8)
+    assert not kept() and "more than the limit" in capsys.readouterr().out
 
 
 def test_a_disk_that_takes_nothing_costs_no_features(tmp_path, capsys):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert transfer.extract(backbone(), splits()).train.x.shape == (60, 8)
+    assert transfer.extract(backbone(), task()).train.x.shape == (60, 8)
     assert "not kept on disk" in capsys.readouterr().out
+
+
+def test_a_full_disk_costs_no_features(monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert transfer.extract(backbone(), task()).train.x.shape == (60, 8)
+    assert "not kept on disk (No space left" in capsys.readouterr().out and not kept()
+
+
+def test_a_backbone_that_cannot_be_described_is_run_each_time(capsys):
+    class Odd(keras.Model):
+        def call(self, x):
+            return 3 * x
+
+        def get_config(self):
+            raise NotImplementedError("no configuration")
+
+    np.testing.assert_allclose(transfer.extract(Odd(), task()).test.x, 3 * task().test.x)
+    assert "cannot be described (no configuration)" in capsys.readouterr().out and not kept()
 
 
 # --- heads ---
@@ -177,12 +327,12 @@ def test_a_disk_that_takes_nothing_costs_no_features(tmp_path, capsys):
 def test_head_is_logistic_regression():
     from sklearn.linear_model import LogisticRegression
 
-    part, test = blobs(60), blobs(200, 9)
-    centre = part.x.mean(axis=0)
-    scale = ((part.x - centre) ** 2).mean() ** 0.5
-    reference = LogisticRegression(C=0.05).fit((part.x - centre) / scale, part.y)
+    examples, test = blobs(60), blobs(200, 9)
+    centre = examples.x.mean(axis=0)
+    scale = ((examples.x - centre) ** 2).mean() ** 0.5
+    reference = LogisticRegression(C=0.05).fit((examples.x - centre) / scale, examples.y)
     expected = reference.predict_proba((test.x - centre) / scale)
-    probabilities = transfer.predict(transfer.fit_head(part), test.x, batch_size=64)
+    probabilities = training.predict(transfer.fit_head(examples), test.x, batch_size=64)
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
@@ -192,60 +342,37 @@ def test_a_head_does_not_blow_up_weak_features():
     y = np.arange(410) % 2
     x = rng.normal(scale=0.1, size=(410, 500)).astype("float32")
     x[:, 0] = 4 * y + rng.normal(size=410)
-    head = transfer.fit_head(Part(x[:10], y[:10]))
-    assert transfer.accuracy(head, Part(x[10:], y[10:])) > 0.9
+    head = transfer.fit_head(Examples(x[:10], y[:10]))
+    assert training.accuracy(head, Examples(x[10:], y[10:])) > 0.9
 
 
 def test_a_head_takes_features_that_are_all_equal():
-    head = transfer.fit_head(Part(np.ones((4, 3), "float32"), np.arange(4) % 2))
-    np.testing.assert_allclose(transfer.predict(head, np.ones((1, 3), "float32")), 0.5)
+    head = transfer.fit_head(Examples(np.ones((4, 3), "float32"), np.arange(4) % 2))
+    np.testing.assert_allclose(training.predict(head, np.ones((1, 3), "float32")), 0.5)
 
 
 def test_head_of_three_classes():
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3
-    part = Part((rng.normal(size=(90, 3)) + 4 * np.eye(3)[y]).astype("float32"), y)
-    head = transfer.fit_head(part)
+    examples = Examples((rng.normal(size=(90, 3)) + 4 * np.eye(3)[y]).astype("float32"), y)
+    head = transfer.fit_head(examples)
     assert head.output_shape == (None, 3)
-    assert transfer.accuracy(head, part) > 0.9
+    assert training.accuracy(head, examples) > 0.9
 
 
 @pytest.mark.parametrize(
-    ("part", "words"),
+    ("examples", "words"),
     [
-        (Part(np.zeros((4, 2, 2, 3)), np.arange(4) % 2), "pool the features first"),
-        (Part(np.zeros((4, 3)), np.zeros(4, int)), "at least two classes"),
+        (Examples(np.zeros((4, 2, 2, 3)), np.arange(4) % 2), "pool the features first"),
+        (Examples(np.zeros((4, 3)), np.zeros(4, int)), "at least two classes"),
     ],
 )
-def test_a_head_says_what_it_cannot_take(part, words):
+def test_a_head_says_what_it_cannot_take(examples, words):
     with pytest.raises(ValueError, match=words):
-        transfer.fit_head(part)
+        transfer.fit_head(examples)
 
 
-def test_mistakes_come_most_confident_first():
-    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
-    assert transfer.mistakes(probabilities, np.array([1, 0, 0, 1])).tolist() == [0, 2, 1]
-
-
-# --- training again ---
-
-
-def test_start_over_is_as_good_as_new():
-    def run(model, seed):
-        stream = transfer.batches(blobs(60), 8, seed)
-        model.fit(stream, steps_per_epoch=16, shuffle=False, verbose=0)
-        return model.get_weights()
-
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dropout(0.5)])
-    model.add(keras.layers.Dense(2, activation="softmax"))
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    first = run(transfer.start_over(model, 3), 3)
-    other = run(transfer.start_over(model, 4), 4)
-    again = run(transfer.start_over(model, 3), 3)
-    assert not np.array_equal(first[0], other[0])
-    for one, two in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert model.optimizer.learning_rate.numpy() == np.float32(0.01)
+# --- fine-tuning ---
 
 
 def test_fine_tuning_leaves_the_backbone_as_it_was_and_moves_its_copy():
@@ -255,105 +382,19 @@ def test_fine_tuning_leaves_the_backbone_as_it_was_and_moves_its_copy():
     tuned = tuner(blobs(60), 0)
     assert not transfer.what_moved(before, model)
     assert transfer.what_moved(before, tuner.copy).layers == ("second",)
-    assert transfer.accuracy(tuned, blobs(200, 9)) > 0.8
-    first = transfer.predict(tuned, blobs(8).x)
-    np.testing.assert_array_equal(transfer.predict(tuner(blobs(60), 0), blobs(8).x), first)
+    assert training.accuracy(tuned, blobs(200, 9)) > 0.8
+    first = training.predict(tuned, blobs(8).x)
+    np.testing.assert_array_equal(training.predict(tuner(blobs(60), 0), blobs(8).x), first)
 
 
 def test_fine_tuning_starts_from_the_fitted_head():
-    model, part = transfer.freeze(backbone()), blobs(60)
-    tuned = transfer.fine_tune(model, part, unfreeze="second", epochs=1, learning_rate=0.0)
-    head = transfer.fit_head(Part(transfer.predict(model, part.x), part.y))
-    expected = transfer.predict(head, transfer.predict(model, part.x))
-    np.testing.assert_allclose(transfer.predict(tuned, part.x), expected, atol=1e-5)
+    model, examples = transfer.freeze(backbone()), blobs(60)
+    tuned = transfer.FineTuner(model, 2, unfreeze="second", epochs=1, learning_rate=0.0)(examples)
+    head = transfer.fit_head(Examples(training.predict(model, examples.x), examples.y))
+    expected = training.predict(head, training.predict(model, examples.x))
+    np.testing.assert_allclose(training.predict(tuned, examples.x), expected, atol=1e-5)
 
 
-# --- comparing ---
-
-
-def test_draw_is_balanced_seeded_and_never_repeats():
-    part = Part(np.arange(60), np.arange(60) % 3)
-    one, two = transfer.draw(part, 5, seed=1), transfer.draw(part, 5, seed=1)
-    assert np.bincount(one.y).tolist() == [5, 5, 5] and len(set(one.x)) == 15
-    np.testing.assert_array_equal(one.x, two.x)
-    assert not np.array_equal(one.x, transfer.draw(part, 5, seed=2).x)
-    with pytest.raises(ValueError, match="Class 0 has 20 examples, fewer than the 21"):
-        transfer.draw(part, 21, seed=0)
-
-
-def test_label_curve_and_compare(tmp_path, monkeypatch):
-    data = transfer.Arrays(blobs(60, 1), blobs(20, 2), blobs(80, 3), ("low", "high"))
-    curve = transfer.label_curve(transfer.fit_head, data, [2, 20], range(3), method="head")
-    flat = transfer.label_curve(
-        lambda part, seed: transfer.fit_head(part, strength=1e-9), data, [20], [0], method="flat"
-    )
-    assert list(curve.labels) == [2, 2, 2, 20, 20, 20]
-    assert curve.accuracy.between(0, 1).all() and (curve.parameters == 14).all()
-    monkeypatch.setenv("COURSE_RESULTS", str(tmp_path / "results"))
-    table = transfer.compare(pd.concat([curve, flat]), 20, chapter="test")
-    at = curve[curve.labels == 20].accuracy
-    assert table.loc["head", "accuracy"] == pytest.approx(100 * at.mean(), abs=0.06)
-    assert table.loc["head", "spread"] == pytest.approx(100 * at.std(), abs=0.06)
-    rows = [json.loads(line) for line in (tmp_path / "results").read_text().splitlines()]
-    assert [(r["chapter"], r["method"], r["labels"]) for r in rows] == [
-        ("test", "head", 20),
-        ("test", "flat", 20),
-    ]
-    with pytest.raises(ValueError, match=r"No curve has 7 labels a class: choose from \[2, 20\]"):
-        transfer.compare(curve, 7)
-
-
-def test_a_shuffle_asks_for_no_global_seed():
-    """The order is that of `set_seed(seed)` and `shuffle(n, seed=seed)`, whatever was set."""
-    part = Part(np.arange(10), np.arange(10) % 2)
-
-    def order(seed):
-        stream = transfer.batches(part, 10, seed).take(2)
-        return [x.tolist() for x, _ in stream.as_numpy_iterator()]
-
-    for seed in (0, 3):
-        transfer.set_seed(seed)
-        plain = tf.data.Dataset.range(10).shuffle(10, seed=seed).batch(10).repeat().take(2)
-        expected = [x.tolist() for x in plain.as_numpy_iterator()]
-        assert order(seed) == expected
-        transfer.set_seed(77)
-        assert order(seed) == expected
-    assert expected[0] != expected[1]
-
-
-def test_a_prediction_is_that_of_the_model_as_it_is_now():
-    x = np.random.default_rng(0).normal(size=(5, 3))
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy")
-    for n in (1, 2, 5):
-        assert np.allclose(transfer.predict(model, x[:n]), model.predict(x[:n], verbose=0))
-    model.set_weights([weight + 1 for weight in model.get_weights()])
-    assert np.allclose(transfer.predict(model, x), model.predict(x, verbose=0))
-    model.add(keras.layers.Dense(4))
-    model.compile("adam", "mse")
-    assert transfer.predict(model, x, batch_size=2).shape == (5, 4)
-
-
-def test_a_curve_of_heads_is_the_label_curve_without_models():
-    rng = np.random.default_rng(0)
-    parts = []
-    for count in (40, 20):
-        y = np.arange(count, dtype="int32") % 2
-        parts.append(Part((rng.normal(size=(count, 5)) + y[:, None]).astype("float32"), y))
-    data = transfer.Arrays(parts[0], parts[1], parts[1], ("a", "b"))
-    fast = transfer.head_curve(data, [3, 9], range(2), method="heads")
-    slow = transfer.label_curve(transfer.fit_head, data, [3, 9], range(2), method="heads")
-    assert fast.equals(slow[fast.columns])
-
-
-def test_a_label_curve_keeps_what_was_believed():
-    rng = np.random.default_rng(0)
-    y = np.arange(40) % 2
-    part = transfer.Part(rng.normal(y[:, None], 0.5, (40, 3)), y)
-    data, kept = transfer.Arrays(part, part, part, ("a", "b")), {}
-    rows = transfer.label_curve(transfer.fit_head, data, [2, 5], [0, 1], method="m", keep=kept)
-    assert list(kept) == [("m", row.labels, row.seed) for row in rows.itertuples()]
-    for row in rows.itertuples():
-        believed = kept["m", row.labels, row.seed]
-        assert believed.shape == (40, 2)
-        assert row.accuracy == (believed.argmax(axis=1) == y).mean()
+@pytest.mark.parametrize("room", ["data", "disk", "ready", "training", "transfer", "compare"])
+def test_the_examples_in_docstrings_hold(room):
+    assert doctest.testmod(importlib.import_module(f"helpers.{room}")).failed == 0
