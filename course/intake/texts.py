@@ -1,0 +1,247 @@
+"""A person's own CSV file of texts, checked and laid out as the bundled texts are."""
+
+import csv
+import html
+import io
+import re
+from pathlib import Path
+from unicodedata import normalize
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from course.intake import folders
+from helpers import assets
+from helpers.data import SPLITS
+from helpers.text.words import LENGTH, tokens
+
+BUNDLED = "film-reviews"
+SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "dev": "validation"}
+MISSING = ["", "nan", "<na>", "#n/a"]  # how spreadsheets and pandas write an empty cell
+ENTITY = re.compile(r"&(?:amp;)*(?:#\d+|#x[\da-f]+|\w+);", re.I)
+TAG = re.compile(
+    r"</?(br|p|i|b|em|strong|a|div|span|hr|li|[uo]l|h\d)(\s[^<>]*=[^<>]*)?\s*/?>", re.I
+)
+TYPED = str.maketrans("‘’‚‛“”„‟\0\u200b", "''''\"\"\"\"  ", "\u00ad\ufeff")
+TYPED |= {ord("…"): " ... "} | {ord(dash): " - " for dash in "–—―"}
+NO_WORDS = (
+    "Without spaces a whole sentence counts as one word, and nothing can be learned from it: put "
+    "spaces between the words first, for example with the packages jieba (Chinese), fugashi "
+    "(Japanese) or pythainlp (Thai)."
+)
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+
+def texts(dataset: str | Path = BUNDLED, *, seed: int = 0) -> str:
+    """What `helpers.text.load` can read: the name of the bundled texts, or a checked CSV file.
+
+    A file of one's own has the columns text, label (two different ones) and, if need be, split.
+    Texts of which a model reads the same words count as one, so that none stands in two splits.
+    Without a split, a fifth each is for validation and test. What was left out is printed.
+
+    Args:
+        dataset: "film-reviews", or the path of the CSV file.
+        seed: of the split.
+
+    Returns:
+        The name, or the path of a file in the cache; at once if the content is known.
+
+    Raises:
+        ValueError: no such file, no CSV with these columns, other than two labels, or too few
+            texts to split.
+    """
+    own = str(dataset) != BUNDLED
+    path = Path(dataset).expanduser() if own else assets.path(BUNDLED)
+    if not own and Path(BUNDLED).is_file():
+        print(f"'{BUNDLED}' is the course's own data. For your file, write './{BUNDLED}'.")
+    if not own and path.is_file():
+        return BUNDLED
+    if own and not path.is_file():
+        fault = f"{path} is a folder" if path.is_dir() else f"There is no file {path}"
+        raise ValueError(f"{fault}: write '{BUNDLED}', or the path of a CSV file.")
+
+    def write(folder):
+        table, notes = _read_csv(path) if own else _read_sentences(path)
+        table = _tidy(table, path, notes)
+        held_out = len(table) // (5 if own else 10)
+        table["split"] = _split(table, path, held_out, seed)
+        table.to_csv(folder / "reviews.csv", index=False, encoding="utf-8", lineterminator="\n")
+        return notes
+
+    files = [path] if own else sorted(path.glob("rt-polarity.*"))
+    key = folders.content_key(path.parent, files, "texts", 1, seed)
+    return str(folders.keep(key, write) / "reviews.csv")
+
+
+def _read_sentences(folder):
+    """Text and label of rt-polarity.neg and .pos, one sentence per line."""
+    table = []
+    for label, ending in (("negative", "neg"), ("positive", "pos")):
+        file = folder / f"rt-polarity.{ending}"
+        if not file.is_file():
+            raise ValueError(f"{folder} holds no {file.name}: take the catalogue's archive.")
+        # Not splitlines(): Latin-1 has a character that it takes for the end of a line.
+        lines = file.read_text(encoding="latin-1").removesuffix("\n").split("\n")
+        table += [(line, label) for line in lines]
+    return pd.DataFrame(table, columns=["text", "label"]), []
+
+
+def _read_csv(path):
+    """The columns text, label and perhaps split, and a note on columns that were ignored."""
+    content = path.read_bytes()
+    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # Excel's "Unicode text"
+    try:
+        content = content.decode("utf-16" if utf16 else "utf-8-sig")
+        header, rows = _rows(content.replace("\r\n", "\n").replace("\r", "\n"))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start:,}): save it as 'CSV UTF-8'."
+        ) from None
+    except csv.Error as error:
+        raise ValueError(f"{path} cannot be read as CSV: {error.args[1]}.") from None
+    columns, notes = {}, []
+    for name in ("text", "label", "split"):
+        alike = [i for i, each in enumerate(header) if each.casefold() == name]
+        chosen = [i for i in alike if header[i] == name] or alike  # text, if there is Text, too
+        if len(chosen) == 1:
+            columns[name] = [row[chosen[0]] for row in rows]
+        elif chosen or name != "split":
+            raise ValueError(
+                f"{path} has {'two columns' if chosen else 'no column'} '{name}' but "
+                f"{', '.join(map(repr, header))}: its first line must name the columns text and "
+                "label, once each."
+            )
+        others = [header[i] for i in alike if i not in chosen]
+        notes += [f"{path.name}: read the column '{name}', not '{each}'." for each in others]
+    return pd.DataFrame(columns, dtype=object), notes
+
+
+def _rows(content):
+    """Header and rows, whatever the delimiter and the way to escape a quote.
+
+    Raises:
+        csv.Error: with the line at fault and a description.
+    """
+    stated = re.match(r"sep=(.)\n", content, re.I)  # a line of Excel's own
+    if stated:
+        content = "\n" + content[stated.end() :]  # lines keep their numbers
+    head = content.lstrip("\n").partition("\n")[0].casefold()
+    names = {mark: {name.strip(' "') for name in head.split(mark)} for mark in ",;\t|"}
+    mark = stated[1] if stated else max(names, key=lambda m: len(names[m] & {"text", "label"}))
+    faults = []
+    for escape in (None, "\\"):  # spreadsheets double a quote, some databases write \"
+        limit = csv.field_size_limit(max(len(content), 131_072))
+        try:
+            return _parsed(content, {"delimiter": mark, "escapechar": escape})
+        except csv.Error as error:
+            faults.append(error)
+        finally:
+            csv.field_size_limit(limit)
+    raise max(faults, key=lambda error: error.args[0])  # of the way that came further
+
+
+def _parsed(content, dialect):
+    reader, rows, line = csv.reader(io.StringIO(content), strict=True, **dialect), [], 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise csv.Error(line, f"check the quotes in line {line} ({error})") from None
+        if row is None:
+            break
+        width = len(rows[0]) if rows else 1
+        while len(row) > width and not row[-1].strip():  # a spreadsheet's empty columns
+            row.pop()
+        if rows and len(row) != width and any(map(str.strip, row)):
+            fault = f"line {line} has not {width} fields but {len(row)}"
+            raise csv.Error(line, f"{fault}: put texts that hold a comma or the like in quotes")
+        rows += [row] if len(row) > 1 else []
+        line = reader.line_num + 1
+    if not rows:
+        raise csv.Error(1, "it has no line with two columns")
+    return [name.strip() for name in rows[0]], rows[1:]
+
+
+def _tidy(table, path, notes):
+    """Texts in plain characters, none empty or twice; what was changed or left out is noted.
+
+    What comes twice would else stand on both sides of the split, and what stands there with both
+    labels teaches neither.
+    """
+    table = table.apply(lambda column: column.str.split().str.join(" "))
+    plain = table.text.map(_plain)
+    changed = int((plain != table.text).sum())
+    # pandas writes whole numbers as 1.0 where a label is missing
+    label = table.label.str.replace(r"^([+-]?\d+)\.0+$", r"\1", regex=True)
+    missing = plain.str.lower().isin(MISSING) | label.str.lower().isin(MISSING)
+    full = table.assign(text=plain, label=label)[~missing]
+    folded = full.label.str.casefold()
+    if full.label.nunique() > 2 and folded.nunique() == 2:  # Pos and pos are one
+        full["label"] = folded.map(full.label.groupby(folded).agg(lambda same: same.mode()[0]))
+        notes.append(f"{path.name}: capitals in labels do not count.")
+    read = full.text.map(lambda text: " ".join(tokens(text.casefold())) or text)
+    clear = full.label.groupby(read).transform("nunique") == 1
+    once = full[clear & ~read.duplicated()].reset_index(drop=True)
+    counts = once.label.value_counts().sort_index()
+    if len(counts) != 2:
+        raise ValueError(
+            f"{path} needs two labels, one for each class, and has {len(counts)} "
+            f"({', '.join(map(repr, counts.index[:5]))}): correct the column 'label'."
+        )
+    lost = {
+        "without text or label": int(missing.sum()),
+        "that came twice": int(clear.sum()) - len(once),
+        "that have both labels": int((~clear).sum()),
+    }
+    lost = ", ".join(f"{count:,} {what}" for what, count in lost.items() if count)
+    kept = ", ".join(f"{count:,} of {name!r}" for name, count in counts.items())
+    notes.append(f"{path.name}: {kept}" + f"; left out {lost}" * bool(lost) + ".")
+    unspaced = once.text.map(_unspaced).sum()
+    long = (once.text.str.count(" ") >= LENGTH).sum()
+    said = {
+        "Texts in which HTML and typographic characters became plain ones": changed,
+        f"Texts longer than the {LENGTH} words that are read": long,
+        "Texts without spaces between words": unspaced,
+    }
+    notes += [f"{what}: {count:,}." for what, count in said.items() if count]
+    notes += [NO_WORDS] * bool(unspaced)
+    return once
+
+
+def _plain(text):
+    """Without what web pages and word processors add, which would make words of its own."""
+    text = ENTITY.sub(lambda entity: html.unescape(html.unescape(entity[0])), text)
+    return " ".join(TAG.sub(" ", normalize("NFC", text)).translate(TYPED).split())
+
+
+def _unspaced(text):
+    letters = len(UNSPACED.findall(text))
+    return 2 * letters > len(text) and letters > 5 * len(text.split())
+
+
+def _split(table, path, held_out, seed):
+    """The column split: the file's own, or drawn."""
+    if "split" not in table:
+        split = np.full(len(table), "train", dtype=object)
+        rest = np.arange(len(table))
+        try:
+            for name in ("test", "validation"):
+                rest, taken = train_test_split(
+                    rest, test_size=held_out, stratify=table.label[rest], random_state=seed
+                )
+                split[taken] = name
+        except ValueError:
+            raise ValueError(
+                f"{path} has too few texts to split ({len(table)}): give each label at least ten."
+            ) from None
+        return split
+    split = table.split.str.lower().replace(SPELLINGS)
+    if unknown := sorted(set(split) - set(SPLITS)):
+        raise ValueError(
+            f"{path} has the split {unknown[0]!r}: only train, validation and test are allowed."
+        )
+    for name in SPLITS:
+        if table.label[split == name].nunique() < 2:
+            raise ValueError(f"{path} needs both labels in the split '{name}': add texts there.")
+    return split
