@@ -19,7 +19,7 @@ from pathlib import Path
 try:
     from course import progress
     from course.fetch import mirror as mirrors
-    from course.fetch.download import Patience
+    from course.fetch.resume import Patience
     from course.fetch.store import Store, offline, part_of
     from helpers import assets
     from helpers.disk import cache_folder
@@ -34,9 +34,9 @@ ASSUMED_RATE = 5e6  # bytes a second
 AT_ONCE = Patience(connect=0.3, stall=0.3, tries=1)  # a silent mirror is named, not waited for
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, patience: Patience | None = None) -> int:
     """Run one command; returns the exit status, 1 if something is wrong with the assets."""
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_args(arguments, argparse.Namespace(patience=patience))
     try:
         return given.run(given)
     except assets.AssetError as error:
@@ -142,7 +142,7 @@ def _megabytes(count: float) -> str:
 
 def download(given) -> int:
     """Say what is to come, then fetch it; 1 if something cannot be had and nothing stands in."""
-    store = Store()
+    store = Store(patience=given.patience)
     todo = {asset.name: asset for asset in store.missing(*given.names)}
     if not todo:
         print("Everything is here.")

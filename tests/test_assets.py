@@ -13,7 +13,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 import tomllib
 import zipfile
 from functools import partial
@@ -23,11 +22,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from course.fetch import archives, cache, downloads
+from course.fetch import archives, store
+from course.fetch.resume import Patience
+from course.fetch.store import Store
 from helpers import assets
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = "images text audio hub-module weights vectors source-corpus".split()
+SOURCE = set("urls roughly md5 unpack root holds mirror stands_in".split())
 
 
 def _real_mirror() -> Path:
@@ -37,6 +39,7 @@ def _real_mirror() -> Path:
 
 
 REAL = _real_mirror()
+QUICK = Patience(tries=2, pause=0.01, margin=0)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +50,6 @@ def clean(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache für Übungen"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(assets, "_chosen", None)
-    monkeypatch.setattr(downloads, "PATIENCE", downloads.Patience(tries=2, pause=0.01))
 
 
 class Shelf:
@@ -162,23 +164,35 @@ def fails(call, *words) -> str:
 
 
 def full(name):
+    """The asset as it is in the cache, after the mirror was asked for it."""
+    Store(patience=QUICK).bring([name])
     return assets.path(name, profile="full")
 
 
+def lacks(name, capsys, *words) -> None:
+    """The mirror is named in one printed sentence that holds these words; the asset stays away."""
+    capsys.readouterr()
+    fails(lambda: full(name), "is not here")
+    said = capsys.readouterr().out
+    assert said.endswith(".\n") and said.count("\n") == 1, said
+    for word in words:
+        assert str(word) in said, said
+
+
 def tree(folder: Path) -> dict[str, bytes]:
-    """All files below a folder by relative name, hidden ones too, stamps apart."""
+    """All files below a folder by relative name, hidden ones too."""
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()
         for file in folder.rglob("*")
-        if file.is_file() and file.name != archives.STAMP
+        if file.is_file()
     }
 
 
 def leftovers() -> list[str]:
     """What a failure must not leave in the cache: temporary and unpacked folders."""
     cache = assets.cache_folder()
-    return [str(p) for p in cache.glob("full/.[wl]o[rc]k-*")] + [
-        str(p) for p in cache.glob("full/*/unpacked")
+    return [str(p) for p in cache.glob("assets/.[wl]o[rc]k-*")] + [
+        str(p) for p in cache.glob("assets/*/unpacked")
     ]
 
 
@@ -244,10 +258,13 @@ def test_catalogue_says_everything_of_every_asset(profile):
         asset = assets.about(name, profile=profile)
         assert asset.kind in KINDS, name
         assert all((asset.what, asset.origin, asset.licence, asset.where)), name
-        assert all(url.startswith(("https://", "http://")) for url in asset.urls), name
+        source = asset.source
+        assert source.keys() <= SOURCE, name
+        urls = source.get("urls", ())
+        assert all(url.startswith(("https://", "http://")) for url in urls), name
         assert re.fullmatch("[0-9a-f]{64}", asset.sha256 or "0" * 64), name
-        assert re.fullmatch("[0-9a-f]{32}", asset.md5 or "0" * 32), name
-        assert asset.unpack in (None, "zip", "tar"), name
+        assert re.fullmatch("[0-9a-f]{32}", source.get("md5", "0" * 32)), name
+        assert source.get("unpack") in (None, "zip", "tar"), name
         for label in ("what", "size", "origin", "licence", "where"):
             assert getattr(asset, label) in str(asset)
     assert set(assets.names("sample")) <= set(assets.names("full"))
@@ -294,16 +311,15 @@ def test_whole_assets_are_served_and_files_of_the_system_ignored(data):
     assert assets.path("pictures") == data / "sample" / "pictures"
 
 
-def test_checking_700_files_is_quick(data):
+def test_each_file_of_a_bundled_folder_is_read_once(data, monkeypatch):
     for number in range(100, 788):
         (data / "sample" / "pictures" / f"{number}.jpg").write_bytes(b"%d" % number * 1000)
     assert recipe().main(["--write"], data) == 0
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assets.path("pictures")
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.3, took
+    reads, real = [], assets.sha256_of
+    monkeypatch.setattr(assets, "sha256_of", lambda file: reads.append(file) or real(file))
+    assets.path("pictures")
+    listed = [file for file in reads if file.name != assets.SUMS]
+    assert len(listed) == len(set(listed)) == 700
 
 
 def test_missing_changed_and_extra_files_of_a_folder_are_named(data):
@@ -363,9 +379,9 @@ def test_an_asset_without_a_recorded_checksum_is_not_served(data):
 
 def test_a_damaged_or_missing_catalogue_is_explained(data):
     (data / "catalog.toml").write_text("[sample.weights]\nfile = 1\nfile = 2\n")
-    fails(lambda: assets.path("weights"), "catalog.toml is damaged", "line 3", "git checkout")
+    fails(lambda: assets.path("weights"), "catalog.toml cannot be read", "line 3", "git checkout")
     (data / "catalog.toml").unlink()
-    fails(lambda: assets.path("weights"), "catalog.toml is missing", "pip install --editable .")
+    fails(lambda: assets.path("weights"), "catalog.toml", "No such file", "pip install --editab")
 
 
 def test_unknown_names_come_with_near_ones(data):
@@ -438,27 +454,116 @@ def test_without_a_mirror_the_error_says_how_to_get_one():
         "1,743.6 MB",
         "is not here",
         "'course download word-vectors' in a terminal",
-        "assets.download('word-vectors') in a cell",
-        "about 6 min at an assumed 5.0 MB/s",
-        'COURSE_MIRROR=<folder or address> to a mirror whose index.json names "word-vectors"',
     )
-    fails(lambda: full("spoken-digits"), "no public address", "COURSE_MIRROR=")
-    fails(lambda: full("film-reviews"), '"movie-review-sentences"')
+    fails(lambda: full("spoken-digits"), "no public address", "COURSE_MIRROR=", '"spoken-digits"')
 
 
-def test_an_asset_that_the_mirror_lacks_is_not_taken_from_the_sample(shelf):
+def test_an_asset_that_the_mirror_lacks_is_not_taken_from_the_sample(shelf, capsys):
     shelf.put("something", "s.bin", b"s")
-    fails(lambda: full("cats-vs-dogs"), "'cats-vs-dogs'", shelf.folder, "68.6 MB")
+    fails(lambda: full("cats-vs-dogs"), "'cats-vs-dogs'", "68.6 MB", "is not here")
+    assert capsys.readouterr().out == ""
+    fails(lambda: Store().download("spoken-digits"), "not in the mirror", shelf.folder)
 
 
-def test_a_plain_file_is_read_in_place(shelf):
+def test_a_plain_file_is_linked_into_the_cache(shelf):
     file = shelf.put("vgg16", "weights/vgg.h5", b"weights")
     before = tree(shelf.folder)
-    assert full("vgg16") == file
+    found = full("vgg16")
+    assert found.is_relative_to(assets.cache_folder()) and found.samefile(file)
     assert tree(shelf.folder) == before
+    file.unlink()
+    assert full("vgg16") == found and found.read_bytes() == b"weights"
 
 
-def test_the_mirror_name_of_an_asset_is_used_and_about_tells_of_its_copy(shelf):
+def test_where_the_disk_has_no_hard_links_a_file_is_copied(shelf, monkeypatch):
+    def refused(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refused)
+    file = shelf.put("vgg16", "vgg.h5", b"weights")
+    assert full("vgg16").read_bytes() == b"weights" and not full("vgg16").samefile(file)
+
+
+def test_a_file_in_the_cache_is_a_file_whatever_becomes_of_the_mirror(
+    shelf, monkeypatch, tmp_path, capsys
+):
+    shelf.put("vgg16", "vgg.h5", b"weights")
+    shelf.put("spoken-digits", "d.zip", ARCHIVES["zip"])
+    found = {name: full(name) for name in ("vgg16", "spoken-digits")}
+    for place in ("", str(tmp_path / "nowhere"), "http://127.0.0.1:1/"):
+        monkeypatch.setenv("COURSE_MIRROR", place)
+        assert {name: full(name) for name in found} == found
+    assert capsys.readouterr().out == ""  # no mirror was asked
+    assert assets.about("vgg16", "full").where == str(shelf.folder / "vgg.h5")
+
+
+def test_a_mirror_that_is_down_stops_no_chapter_for_which_bundled_files_stand_in(
+    monkeypatch, tmp_path, capsys
+):
+    assets.use("full")
+    monkeypatch.setenv("COURSE_MIRROR", str(tmp_path / "nowhere"))
+    Store().bring(["cats-vs-dogs", "vgg16", "word-vectors"])
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "nowhere" in said and "COURSE_MIRROR" in said
+    path, asset = assets.path_or_sample("vgg16")
+    assert path.exists() and asset.profile == "sample"
+    assert "the bundled one stands in" in capsys.readouterr().out
+    fails(lambda: assets.path("cats-vs-dogs"), "'course download cats-vs-dogs'")
+
+
+def test_nothing_stands_in_for_what_is_damaged(shelf):
+    assets.use("full")
+    shelf.put("vgg16", "vgg.h5", b"weights")
+    full("vgg16")
+    kept = full("vgg16")
+    kept.unlink()
+    kept.write_bytes(b"weightS")
+    message = fails(lambda: assets.path_or_sample("vgg16"), "damaged", "'course download vgg16'")
+    assert "sha256" in message
+
+
+def old_cache(version=None):
+    """What the version before left: other folders, or records of another version."""
+    home = assets.cache_folder()
+    old = home / "full" / "vgg16-0123456789ab"
+    (home / "full" / "records").mkdir(parents=True)
+    old.mkdir()
+    (old / "vgg.h5").write_bytes(b"weights")
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    record = {"file": "vgg.h5", "bytes": 7, "sha256": sha256, "url": "u", "date": "2026-01-01"}
+    (home / "full" / "records" / "vgg16.json").write_text(json.dumps(record))
+    if version is not None:
+        place = assets.folder_of("vgg16")
+        place.mkdir(parents=True)
+        (place / "vgg.h5").write_bytes(b"weights")
+        more = {"version": version, "name": "vgg16", "from": "somewhere", "root": None}
+        (place / "record.json").write_text(json.dumps(record | more))
+
+
+@pytest.mark.parametrize("version", [None, 1, 3, "2"])
+def test_a_cache_of_another_version_is_ignored(shelf, version):
+    old_cache(version)
+    assert not assets.is_here("vgg16", "full")
+    fails(lambda: full("vgg16"), "is not here")
+    shelf.put("vgg16", "new.h5", b"new weights")
+    assert full("vgg16").read_bytes() == b"new weights"
+
+
+def test_a_cache_of_this_version_is_used(shelf):
+    old_cache(2)
+    assert full("vgg16").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"version": 2}', '{"version": 2, "na'])
+def test_a_record_that_is_none_is_ignored_and_written_anew(shelf, text):
+    shelf.put("vgg16", "vgg.h5", b"weights")
+    full("vgg16")
+    (assets.folder_of("vgg16") / "record.json").write_text(text)
+    fails(lambda: assets.path("vgg16", "full"), "is not here")
+    assert full("vgg16").read_bytes() == b"weights"
+
+
+def test_the_mirror_name_of_an_asset_is_used_and_about_describes_its_copy(shelf):
     shelf.put(
         "movie-review-sentences", "rt.tar.gz", tarred(("rt-polaritydata/rt-polarity.pos", b"+"))
     )
@@ -467,21 +572,29 @@ def test_the_mirror_name_of_an_asset_is_used_and_about_tells_of_its_copy(shelf):
     assert asset.what == "the movie-review-sentences of this mirror"
     assert asset.where == str(shelf.folder / "rt.tar.gz")
     assert asset.kind == "text" and asset.name == "film-reviews"
-    assert full("movie-review-sentences").name == "rt-polaritydata"
+    assert full("movie-review-sentences") == full("film-reviews")
 
 
 def test_a_name_that_only_the_index_has_is_served(shelf):
     shelf.put("our-own", "own.zip", zipped(("own/a.txt", b"a"), ("own/b.txt", b"b")))
     shelf.put("our-table", "table.csv.gz", b"not an archive by name")
     assert tree(full("our-own")) == {"a.txt": b"a", "b.txt": b"b"}
-    assert full("our-table") == shelf.folder / "table.csv.gz"
-    fails(lambda: full("our-won"), "did you mean 'our-own'")
+    assert full("our-table").read_bytes() == b"not an archive by name"
+    fails(lambda: Store().download("our-won"), "did you mean 'our-own'")
     fails(lambda: assets.path("our-own"), "sample profile")
 
 
-def test_a_name_of_the_index_cannot_leave_the_cache(shelf):
-    shelf.put("../../out", "o.zip", zipped(("a.txt", b"a")))
-    assert full("../../out").resolve().is_relative_to(assets.cache_folder() / "full")
+@pytest.mark.parametrize("name", ["../../out", "..", ".", "", "a/b", ".locks", "C:x"])
+def test_a_name_of_the_index_cannot_leave_the_cache(shelf, name):
+    shelf.put(name, "o.zip", zipped(("a.txt", b"a")))
+    place = full(name).resolve()
+    assert place.parent.parent == store.home().resolve() and not place.parent.name.startswith(".")
+
+
+@pytest.mark.parametrize("file", ["record.json", "stamp.json", "unpacked"])
+def test_a_file_may_have_the_name_of_one_of_ours(shelf, file):
+    shelf.put("vgg16", file, b"weights")
+    assert full("vgg16").read_bytes() == b"weights"
 
 
 ARCHIVES = {
@@ -508,59 +621,61 @@ def test_which_folder_of_an_archive_is_the_asset(shelf):
     assert (full("own-module") / "saved_model.pb").is_file()
     shelf.put("from-a-mac", "mac.zip", zipped(("d/a", b"a"), ("__MACOSX/d/._a", b""), (".x", b"")))
     assert tree(full("from-a-mac")) == {"a": b"a"}
+    shelf.put("flower-photos", "f.zip", zipped(("flowers/roses/1.jpg", b"r")))
+    fails(lambda: full("flower-photos"), "f.zip", "no folder 'flower_photos'")
     named = (("flower_photos/roses/1.jpg", b"r"), ("README", b"read me"))
     shelf.put("flower-photos", "f.zip", zipped(*named))
     assert tree(full("flower-photos")) == {"roses/1.jpg": b"r"}
-    shelf.put("flower-photos", "f.zip", zipped(("flowers/roses/1.jpg", b"r")))
-    fails(lambda: full("flower-photos"), "f.zip", "no folder 'flower_photos'", "catalogue")
-
-
-def test_another_archive_is_unpacked_afresh(shelf):
-    shelf.put("spoken-digits", "d.zip", zipped(("d/a", b"old")))
-    old = full("spoken-digits")
-    shelf.put("spoken-digits", "d.zip", zipped(("d/a", b"new")))
-    assert tree(full("spoken-digits")) == {"a": b"new"}
-    assert tree(old) == {"a": b"old"}
 
 
 def test_an_unpacked_folder_is_trusted_until_it_loses_something(shelf):
     file = shelf.put("spoken-digits", "d.zip", zipped(("d/a", b"aa"), ("d/b", b"bb")))
     found = full("spoken-digits")
-    archive = file.read_bytes()
-    file.unlink()  # not needed any more
+    file.unlink()  # not needed any more, as the cache has it
     (found / "own.txt").write_text("a learner's note")
     assert full("spoken-digits") == found and (found / "own.txt").exists()
     (found / "own.txt").unlink()
     (found / "a").unlink()
-    fails(lambda: full("spoken-digits"), "d.zip is missing")
-    assert (found / "b").exists()
-    file.write_bytes(archive)
-    assert tree(full("spoken-digits")) == {"a": b"aa", "b": b"bb"}
+    message = fails(lambda: assets.path("spoken-digits", "full"), "lost files", "course download")
+    assert "which mends it" in message
+    Store("").download("spoken-digits")  # from the archive in the cache
+    assert tree(found) == {"a": b"aa", "b": b"bb"}
     (found / "b").write_bytes(b"b")
+    fails(lambda: assets.path("spoken-digits", "full"), "lost files")
     assert tree(full("spoken-digits")) == {"a": b"aa", "b": b"bb"}
-    stamp = found.parent / archives.STAMP
+    stamp = assets.folder_of("spoken-digits") / "stamp.json"
     (found / "b").write_bytes(b"xx")
-    stamp.write_text(stamp.read_text().replace(hashlib.sha256(archive).hexdigest(), "0" * 64))
+    for broken in ("{", "[]", "null", '{"sha256": "x", "bytes": 1, "files": 1}'):
+        stamp.write_text(broken)
+        fails(lambda: assets.path("spoken-digits", "full"), "lost files")
     assert tree(full("spoken-digits")) == {"a": b"aa", "b": b"bb"}
+
+
+def test_a_folder_that_lost_files_comes_from_the_mirror_where_its_archive_is_gone(shelf):
+    shelf.put("spoken-digits", "d.zip", ARCHIVES["zip"])
+    found = full("spoken-digits")
+    (assets.folder_of("spoken-digits") / "d.zip").unlink()
+    assert full("spoken-digits") == found
+    (found / "a").unlink()
+    assert tree(full("spoken-digits")) == {"a": b"a", "e/b": b"b"}
 
 
 def test_a_large_file_is_read_once_while_it_stays_the_same(shelf, monkeypatch):
-    file = shelf.put("word-vectors", "vectors.gz", b"vectors")
-    full("word-vectors")
-    reads = []
-    real = cache.sha256_of
-    monkeypatch.setattr(cache, "sha256_of", lambda f: reads.append(f) or real(f))
+    shelf.put("word-vectors", "vectors.gz", b"vectors")
+    file = full("word-vectors")
+    reads, real = [], assets.sha256_of
+    monkeypatch.setattr(assets, "sha256_of", lambda f: reads.append(f) or real(f))
     full("word-vectors")
     assert reads == []
     os.utime(file, ns=(1, 1))
     full("word-vectors")
+    full("word-vectors")
     assert reads == [file]
-    (stamp,) = assets.cache_folder().rglob("*.stamp")
-    stamp.write_text("{ half a st")
+    (assets.folder_of("word-vectors") / "stamp.json").write_text("{ half a st")
     full("word-vectors")
     assert reads == [file, file]
     file.write_bytes(b"vectorS")
-    fails(lambda: full("word-vectors"), file, "sha256", "index")
+    fails(lambda: assets.path("word-vectors", "full"), file, "sha256", "damaged")
 
 
 def test_a_file_cut_short_in_the_mirror_is_refused(shelf):
@@ -568,28 +683,37 @@ def test_a_file_cut_short_in_the_mirror_is_refused(shelf):
     file = shelf.put("spoken-digits", "d.zip", archive)
     file.write_bytes(archive[:-30])
     fails(lambda: full("spoken-digits"), file, f"instead of {len(archive)}", "index")
+    file.write_bytes(archive[::-1])
+    fails(lambda: full("spoken-digits"), file, "sha256", "index")
     file.unlink()
     fails(lambda: full("spoken-digits"), file, "is missing")
     assert leftovers() == []
 
 
+def test_a_file_that_changed_in_the_mirror_after_it_was_linked_is_not_opened(shelf):
+    file = shelf.put("vgg16", "vgg.h5", b"weights")
+    full("vgg16")
+    file.write_bytes(b"weightS")  # in place, so in the cache, too
+    fails(lambda: assets.path("vgg16", "full"), "sha256", "damaged")
+
+
 @pytest.mark.parametrize(
     "text", ["", "<html>", "[]", "{}", '{"assets": []}', '{"assets": {"a": 1}}', '{"assets": nul']
 )
-def test_an_index_that_is_none_is_refused(shelf, text):
+def test_an_index_that_is_none_is_refused(shelf, text, capsys):
     index = shelf.folder / "index.json"
     index.write_text(text)
-    fails(lambda: full("vgg16"), index, "damaged", "JSON")
-    fails(lambda: assets.about("vgg16", profile="full"), index)
+    lacks("vgg16", capsys, index, "damaged", "JSON")
+    fails(lambda: Store().download("spoken-digits"), index, "damaged", "JSON")
+    assert assets.about("vgg16", "full").name == "vgg16"
 
 
-def test_a_mirror_that_is_not_there_is_named(monkeypatch, tmp_path):
+def test_a_mirror_that_is_not_there_is_named(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COURSE_MIRROR", str(tmp_path / "nowhere"))
-    fails(
-        lambda: full("vgg16"), tmp_path / "nowhere" / "index.json", "No such file", "COURSE_MIRROR"
-    )
+    index = tmp_path / "nowhere" / "index.json"
+    lacks("vgg16", capsys, index, "No such file", "COURSE_MIRROR")
     monkeypatch.setenv("COURSE_MIRROR", "ftp://example.org/mirror")
-    fails(lambda: full("vgg16"), "http(s) address", "COURSE_MIRROR")
+    lacks("vgg16", capsys, "http(s) address", "COURSE_MIRROR")
 
 
 @pytest.mark.parametrize(
@@ -647,7 +771,6 @@ HOSTILE = {
     "zip link": (zipped((_zip_link(), b"/etc/passwd")), "'link' in it is neither"),
     "zip twice": (zipped(("a", b"1"), ("./a", b"2")), "same name twice"),
     "zip file and folder": (zipped(("a", b"1"), ("a/b", b"2")), "same name twice"),
-    "zip stamp": (zipped((archives.STAMP, b"{}")), "same name twice"),
     "zip wrong byte": (_zip_with_a_wrong_byte(), ""),
     "zip cut": (zipped(("a", NOISE))[:-40], "neither a zip nor a tar"),
     "tar parent": (tarred(("good", b""), ("../evil", b"")), "'../evil' leads out"),
@@ -680,18 +803,19 @@ def test_a_bad_archive_leaves_nothing(shelf, tmp_path, case):
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_an_archive_that_grows_without_end_is_stopped(shelf, monkeypatch, pack):
-    monkeypatch.setattr(archives, "UNPACKED_LIMIT", 2_000_000)
+def test_an_archive_that_grows_without_end_is_stopped(shelf, pack):
+    store = Store(limits=archives.Limits(size=2_000_000))
     shelf.put("spoken-digits", "d.zip", pack(("a", bytes(1_500_000)), ("b", bytes(1_500_000))))
-    fails(lambda: full("spoken-digits"), "d.zip", "grows beyond 2,000,000 bytes")
+    fails(lambda: store.bring(["spoken-digits"]), "d.zip", "grows beyond 2,000,000 bytes")
     assert leftovers() == []
     shelf.put("spoken-digits", "d.zip", pack(("a", bytes(1_500_000))))
+    Store(limits=store.limits).bring(["spoken-digits"])
     assert (full("spoken-digits") / "a").stat().st_size == 1_500_000
 
 
-def test_a_large_archive_may_grow_in_proportion(shelf, monkeypatch):
-    monkeypatch.setattr(archives, "UNPACKED_LIMIT", 1000)
+def test_a_large_archive_may_grow_in_proportion(shelf):
     shelf.put("spoken-digits", "d.zip", zipped(("a", NOISE)))
+    Store(limits=archives.Limits(size=1000)).bring(["spoken-digits"])
     assert (full("spoken-digits") / "a").read_bytes() == NOISE
 
 
@@ -700,10 +824,12 @@ def test_a_large_archive_may_grow_in_proportion(shelf, monkeypatch):
 CHILD = """
 import sys, time
 from course.fetch import archives
+from course.fetch.store import Store
 from helpers import assets
 {extra}
 print("ready", flush=True)
 sys.stdin.readline()
+Store().bring(["spoken-digits"])
 print(assets.path("spoken-digits", profile="full"), flush=True)
 """
 
@@ -715,24 +841,25 @@ def child(extra=""):
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
     )
 
 
-def test_two_processes_unpack_at_once(shelf, tmp_path):
+def test_two_processes_bring_the_same_at_once_one_copy(shelf, tmp_path):
     members = [(f"d/{number}", b"%d" % number) for number in range(500)]
     shelf.put("spoken-digits", "d.tar.gz", tarred(*members))
-    # Each waits with its finished folder until the other has one, too.
-    barrier = tmp_path / "barrier"
-    barrier.mkdir()
+    # Whoever unpacks waits until the other waits for it.
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
     wait = f"""
 import os, pathlib
-put, barrier = archives.put, pathlib.Path({str(barrier)!r})
-def both(*args):
-    (barrier / str(os.getpid())).touch()
-    while len(list(barrier.iterdir())) < 2: time.sleep(0.01)
-    put(*args)
-archives.put = both
+real, seen = archives.unpack, pathlib.Path({str(unpacked)!r})
+def slow(*args):
+    (seen / str(os.getpid())).touch()
+    time.sleep(1)
+    real(*args)
+archives.unpack = slow
 """
     children = [child(wait), child(wait)]
     for one in children:
@@ -740,36 +867,26 @@ archives.put = both
     for one in children:
         one.stdin.write("go\n")
         one.stdin.flush()
-    places = {one.communicate(timeout=60)[0].strip() for one in children}
+    said = [one.communicate(timeout=60) for one in children]
     assert [one.returncode for one in children] == [0, 0]
-    (place,) = places
+    (place,) = {out.strip() for out, _ in said}
     assert tree(Path(place)) == {str(number): b"%d" % number for number in range(500)}
-    assert not list(assets.cache_folder().glob("full/.work-*"))
-
-
-def test_who_comes_second_leaves_the_first_ones_folder_alone(shelf, tmp_path):
-    shelf.put("spoken-digits", "d.zip", ARCHIVES["zip"])
-    final = full("spoken-digits").parent
-    first, sha256 = final.stat().st_ino, shelf.entries["spoken-digits"]["sha256"]
-    second = tmp_path / "workshop" / "content"
-    second.mkdir(parents=True)
-    (second / "a").touch()
-    archives.put(second, final, sha256)
-    assert final.stat().st_ino == first
+    assert len(list(unpacked.iterdir())) == 1
+    assert sum("waiting for it" in complaints for _, complaints in said) == 1
+    assert not list(assets.cache_folder().glob("assets/.work-*"))
 
 
 def test_a_killed_unpacking_is_never_used_and_is_cleared_away(shelf):
     members = [(f"d/{number}", b"%d" % number) for number in range(5)]
     shelf.put("spoken-digits", "d.zip", zipped(*members))
     half = """
-from course.fetch import cache
-seen = []
-def slow(bar, count):
+real, seen = archives.unpack, []
+def slow(count):
     seen.append(count)
     if len(seen) == 3:
         print("half", flush=True)
         time.sleep(60)
-cache.tqdm.update = slow
+archives.unpack = lambda archive, folder, bar, limits: real(archive, folder, slow, limits)
 """
     one = child(half)
     one.stdout.readline()
@@ -778,11 +895,10 @@ cache.tqdm.update = slow
     assert one.stdout.readline() == "half\n"
     os.kill(one.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     one.wait()
-    one.stdin.close()
-    one.stdout.close()
-    home = assets.cache_folder() / "full"
-    (left,) = home.glob(".work-*")
-    assert len(tree(left)) == 3 and not list(home.glob("*/unpacked"))
+    for pipe in (one.stdin, one.stdout, one.stderr):
+        pipe.close()
+    (left,) = store.home().glob(".work-*")
+    assert len(tree(left)) == 4 and not list(store.home().glob("*/unpacked"))  # and the archive
     assert len(tree(full("spoken-digits"))) == 5
     assert not left.exists() and leftovers() == [str(full("spoken-digits").parent)]
 
@@ -794,7 +910,7 @@ def test_an_interrupted_unpacking_leaves_nothing(shelf, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(cache.tqdm, "update", interrupt)
+        patch.setattr(store.tqdm, "update", interrupt)
         full("spoken-digits")
     assert leftovers() == []
     assert tree(full("spoken-digits")) == {"a": b"a", "e/b": b"b"}
@@ -815,26 +931,24 @@ def test_a_full_disk_is_not_blamed_on_the_archive(shelf, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache.tqdm, "update", no_room)
+        patch.setattr(store.tqdm, "update", no_room)
         fails(lambda: full("spoken-digits"), "'spoken-digits'", "No space left", "make room")
     assert leftovers() == []
 
 
 def test_a_filled_cache_may_be_read_only(shelf):
     shelf.put("spoken-digits", "d.zip", ARCHIVES["zip"])
-    file = shelf.put("vgg16", "vgg.h5", b"weights")
-    found = full("spoken-digits")
-    home = assets.cache_folder() / "full"
-    home.chmod(0o500)
-    if os.access(home, os.W_OK):
+    shelf.put("vgg16", "vgg.h5", b"weights")
+    found = [full("spoken-digits"), full("vgg16")]
+    store.home().chmod(0o500)
+    if os.access(store.home(), os.W_OK):
         pytest.skip("permissions do not bind this user")
     try:
-        assert full("spoken-digits") == found
-        assert full("vgg16") == file
-        shelf.put("spoken-digits", "d.zip", zipped(("d/a", b"new")))
-        fails(lambda: full("spoken-digits"), "Permission denied", "COURSE_CACHE")
+        assert [full("spoken-digits"), full("vgg16")] == found
+        shelf.put("yamnet", "d.zip", zipped(("d/a", b"new")))
+        fails(lambda: full("yamnet"), "Permission denied", "COURSE_CACHE")
     finally:
-        home.chmod(0o700)
+        store.home().chmod(0o700)
 
 
 # ---------------------------------------------------------------- a mirror on a server
@@ -846,12 +960,25 @@ def test_a_file_is_downloaded_once(shelf, server):
     found = full("vgg16")
     assert found.name == "vgg#1 ü.weights.h5" and found.read_bytes() == content
     assert found.is_relative_to(assets.cache_folder())
-    assert full("vgg16") == found
     path = "/some weights/vgg#1 ü.weights.h5"
-    assert server.seen == ["/index.json", path, "/index.json"]
+    assert full("vgg16") == found and server.seen == ["/index.json", path]
     found.write_bytes(content[:-1])
+    fails(lambda: assets.path("vgg16", "full"), "6,999 bytes instead of 7,000")
     assert full("vgg16").read_bytes() == content
     assert server.seen.count(path) == 2
+
+
+def test_an_index_is_read_once_for_many_files(shelf, server):
+    for name in ("vgg16", "resnet50", "yamnet"):
+        shelf.put(name, f"{name}.zip", zipped(("d/a", name.encode())))
+    Store(patience=QUICK).bring(["vgg16", "resnet50", "yamnet", "word-vectors"])
+    assert sorted(server.seen) == ["/index.json", "/resnet50.zip", "/vgg16.zip", "/yamnet.zip"]
+
+
+def test_a_mirror_that_fails_is_asked_once_for_many_files(shelf, server, capsys):
+    server.faults["/index.json"] = 404
+    Store(patience=QUICK).bring(["vgg16", "resnet50", "yamnet"])
+    assert server.seen == ["/index.json"] and capsys.readouterr().out.count("\n") == 1
 
 
 def test_an_archive_is_downloaded_and_unpacked_once(shelf, server):
@@ -866,22 +993,23 @@ def test_an_archive_is_downloaded_and_unpacked_once(shelf, server):
     ("fault", "word"),
     [(404, "HTTP status 404"), (500, "HTTP status 500"), ("cut", "cannot be downloaded")],
 )
-def test_a_failing_server_is_named_and_leaves_nothing(shelf, server, fault, word):
+def test_a_failing_server_is_named_and_leaves_nothing(shelf, server, capsys, fault, word):
     shelf.put("spoken-digits", "d.zip", zipped(("d/a", NOISE)))
     server.faults["/d.zip"] = fault
-    fails(lambda: full("spoken-digits"), f"{server.address}/d.zip", word, "try again")
+    lacks("spoken-digits", capsys, f"{server.address}/d.zip", word, "try again")
     assert kept_files() == []
     assert leftovers() == []
     server.faults = {"/index.json": fault}
-    fails(lambda: full("spoken-digits"), f"{server.address}/index.json", word, "try again")
+    lacks("spoken-digits", capsys, f"{server.address}/index.json", word, "try again")
     server.faults = {}
     assert tree(full("spoken-digits")) == {"a": NOISE}
 
 
-def test_a_body_that_ends_early_or_differs_is_not_kept(shelf, server):
+def test_a_body_that_ends_early_or_differs_is_not_kept(shelf, server, capsys):
     file = shelf.put("vgg16", "vgg.h5", NOISE)
     server.faults["/vgg.h5"] = "end"
-    fails(lambda: full("vgg16"), f"{server.address}/vgg.h5", "100,000 bytes instead of 200,000")
+    fault = "100,000 bytes instead of 200,000"
+    lacks("vgg16", capsys, f"{server.address}/vgg.h5", fault)
     server.faults = {}
     file.write_bytes(NOISE[::-1])
     fails(lambda: full("vgg16"), f"{server.address}/vgg.h5", "sha256")
@@ -890,11 +1018,11 @@ def test_a_body_that_ends_early_or_differs_is_not_kept(shelf, server):
     assert full("vgg16").read_bytes() == NOISE
 
 
-def test_a_server_that_is_down_is_named(shelf, server):
+def test_a_server_that_is_down_is_named(shelf, server, capsys):
     shelf.put("vgg16", "vgg.h5", b"weights")
     server.shutdown()
     server.server_close()
-    fails(lambda: full("vgg16"), f"{server.address}/index.json", "COURSE_MIRROR", "network")
+    lacks("vgg16", capsys, f"{server.address}/index.json", "COURSE_MIRROR", "network")
 
 
 # ---------------------------------------------------------------- the real mirror
@@ -916,9 +1044,18 @@ EXPECTED = {  # what the code of the chapters looks for
 @pytest.mark.skipif(
     not (REAL / "index.json").is_file(), reason=f"no mirror of real assets at {REAL}"
 )
-@pytest.mark.parametrize("name", EXPECTED)
-def test_real_asset(name, monkeypatch):
+def test_every_real_asset_is_brought_and_opened(monkeypatch):
     monkeypatch.setenv("COURSE_MIRROR", str(REAL))
-    pattern, number = EXPECTED[name]
-    assert len(list(full(name).glob(pattern))) == number
-    assert assets.about(name, profile="full").where.startswith(str(REAL))
+    monkeypatch.setenv("COURSE_PROGRESS", "0")
+    index = json.loads((REAL / "index.json").read_text(encoding="utf-8"))["assets"]
+    assets.use("full")
+    Store().bring(index)
+    for name in index:
+        found = assets.path(name)
+        assert found.is_relative_to(assets.cache_folder()) and assets.is_here(name)
+        assert assets.about(name).where.startswith(str(REAL))
+    for name, (pattern, number) in EXPECTED.items():
+        assert len(list(assets.path(name).glob(pattern))) == number, name
+    monkeypatch.delenv("COURSE_MIRROR")
+    assert all(assets.path(name).exists() for name in index)
+    assert Store().missing(*index) == []

@@ -3,7 +3,7 @@
     fetch.bring(["cats-vs-dogs", "vgg16"])  # what COURSE_MIRROR has of them, the rest in silence
     fetch.download("images")                # from the mirror, or else from the public addresses
 
-`download` (the module) talks to the network, `archives` unpacks, `mirror` reads and writes the
+`resume` talks to the network, `archives` unpacks, `mirror` reads and writes the
 folders that a class shares, `store` puts it together.
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from course.fetch.archives import plain_parts
-from course.fetch.download import DownloadError, Patience, read
+from course.fetch.resume import DownloadError, Patience, read
 from helpers.assets import Asset, AssetError
 from helpers.disk import sha256_of, write_atomic
 

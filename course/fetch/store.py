@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course.fetch import archives
-from course.fetch.download import DownloadError, Patience, Resuming, Wanted, WrongFileError
 from course.fetch.mirror import Mirror, MirrorError, no_answer
+from course.fetch.resume import DownloadError, Patience, Resuming, Wanted, WrongFileError
 from helpers import assets
 from helpers.assets import AbsentError, Asset, AssetError
 from helpers.disk import cache_folder, quiet, sha256_of, write_atomic
@@ -308,21 +308,25 @@ class Store:
             assets.path(name, profile)
             return
         asset, folder = assets.about(name, "full"), assets.folder_of(name)
-        again = f"run 'course download {name}', which brings it back"
+        file, unpacked = folder / asset.file, folder / "unpacked"
         with _disk_errors(name):
-            fault = assets.file_fault(folder / asset.file, asset)
-            changed = []
+            if kept["root"] is not None and not file.exists() and _whole(name):
+                raise AssetError(
+                    f"The archive of {name!r} is gone, so the files of {unpacked} were only "
+                    f"counted: delete {folder} and run 'course download {name}' to have every "
+                    "byte checked."
+                )
+            fault, changed = assets.file_fault(file, asset), []
             if kept["root"] is not None and not fault:
-                changed = archives.differences(folder / asset.file, folder / "unpacked")
+                changed = archives.differences(file, unpacked)
             if fault or changed:
                 (folder / "stamp.json").unlink(missing_ok=True)
+        again = f"run 'course download {name}', which mends it"
         if fault:
-            raise AssetError(f"The file {folder / asset.file} of {name!r} {fault}: {again}.")
+            raise AssetError(f"The file {file} of {name!r} {fault}: {again}.")
         if changed:
-            raise AssetError(
-                f"The folder {folder / 'unpacked'} differs from its archive "
-                f"({assets.some(set(changed))}): {again}."
-            )
+            which = assets.some(set(changed))
+            raise AssetError(f"The folder {unpacked} differs from its archive ({which}): {again}.")
 
     def original(self, name: str) -> tuple[Asset, Path]:
         """An asset that is here, and its file as it was published; AssetError if it is not."""

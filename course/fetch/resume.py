@@ -67,6 +67,10 @@ class WrongFileError(RefusedError):
     """What comes from there is not the file that was asked for."""
 
 
+class NoRoomError(OSError):
+    """The disk has no room for what is still to come."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is known of a file before it comes; None where it is not."""
@@ -97,16 +101,18 @@ class Resuming:
 
         Raises:
             DownloadError: with the reason. A part that may be resumed stays, any other goes.
-            OSError: the disk's, with an error number; then no part stays.
+            OSError: the disk's; if it is full, no part stays.
         """
         self.part.parent.mkdir(parents=True, exist_ok=True)
-        with _session() as session:
-            try:
+        try:
+            with _session() as session:
                 persistently(lambda: self._once(session, url), self.patience, self._reached)
-            except OSError:  # a full disk: the part would only be in the way
+        except BaseException as error:
+            full = isinstance(error, OSError) and not isinstance(error, NoRoomError)
+            if full or not (self._reached() and self._read_note().get("validator")):
                 with suppress(OSError):
                     self.discard()
-                raise
+            raise
         os.unlink(output_file)
         try:
             os.link(self.part, output_file)
@@ -185,7 +191,7 @@ class Resuming:
         free = shutil.disk_usage(self.part.parent).free
         if needed + self.patience.margin > free:
             message = f"{needed / 1e6:,.1f} MB are needed and {free / 1e6:,.1f} MB free"
-            raise OSError(errno.ENOSPC, message)
+            raise NoRoomError(errno.ENOSPC, message)
 
     def _write(self, chunks, count: int, most: int, hashers: dict) -> int:
         """Write and hash what comes, at most until it is too much; the size that was reached."""
