@@ -11,7 +11,7 @@ def asked(source: str) -> tuple[str, str] | None:
     r"""What a code cell checks: ("exercise" or "question", its name), or None.
 
     Example:
-        >>> asked('answer = ...\\nexercises.check("images.freeze", answer)')
+        >>> asked('answer = ...\nexercises.check("images.freeze", answer)')
         ('exercise', 'images.freeze')
     """
     try:

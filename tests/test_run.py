@@ -1,18 +1,19 @@
 """`make run`: fresh kernels, pages, one table; a failing chapter costs no other."""
 
 import json
+import sys
 
 import nbformat.v4 as new
+import pandas as pd
 import pytest
 
-from course import run
+from course import results, run
 
 NOTE = """
-import json, os
-row = dict(chapter="toy", labels=5, method="frozen", accuracy=90.0, spread=1.5, recall=1.0,
-           parameters=1234, seconds=0.5)
-with open(os.environ["COURSE_RESULTS"], "a") as file:
-    file.write(json.dumps(row) + "\\n")
+import pandas as pd
+from course import results
+columns = {"accuracy %": [90.0, 60.0], "std": [1.5, 2.0], "parameters": [1234, 12]}
+results.record("toy", 5, pd.DataFrame(columns, index=["frozen", "scratch"]))
 """
 
 
@@ -35,12 +36,48 @@ def test_pages_and_results(notebooks, tmp_path, capsys):
     assert not run.run([bad, good], tmp_path / "build", in_place=False)
     assert (bad.read_bytes(), good.read_bytes()) == before
     said = capsys.readouterr()
-    assert "toy" in said.out and "90.0 % ± 1.5" in said.out and "1,234" in said.out
+    table = [line.split() for line in said.out.splitlines()]
+    assert ["toy", "5", "frozen", "90.0", "1.5", "1234"] in table
+    assert ["toy", "5", "scratch", "60.0", "2.0", "12"] in table
     assert "ZeroDivisionError" in said.err and "Not run to the end: 01_bad.ipynb" in said.err
     assert "hello" in (tmp_path / "build" / "02_good.html").read_text()
     assert not (tmp_path / "build" / "01_bad.html").exists()
     kept = json.loads((tmp_path / "build" / "results.json").read_text())
-    assert kept["results"][0]["accuracy"] == 90.0 and set(kept["seconds"]) == {"02_good"}
+    assert kept["results"][0]["accuracy %"] == 90.0 and set(kept["seconds"]) == {"02_good"}
+
+
+def test_a_table_is_noted_only_where_somebody_asks(tmp_path, monkeypatch):
+    table = pd.DataFrame({"accuracy %": [90.0]}, index=["frozen"])
+    monkeypatch.delenv("COURSE_RESULTS", raising=False)
+    assert results.record("toy", 5, table) is table
+    file = tmp_path / "results.jsonl"
+    assert results.read(file).empty
+    monkeypatch.setenv("COURSE_RESULTS", str(file))
+    results.record("toy", 5, table)
+    results.record("toy", 10, table)
+    assert results.read(file).labels.tolist() == [5, 10] and list(table.columns) == ["accuracy %"]
+
+
+def test_pages_hold_no_progress_bars(notebooks, monkeypatch):
+    monkeypatch.setenv("COURSE_PROGRESS", "1")
+    path = notebooks("05_x.ipynb", "from helpers import disk\nlist(disk.progress('abc', 'a bar'))")
+    (output,) = run.execute(path).cells[0].outputs
+    assert output.data["text/plain"] == "['a', 'b', 'c']"
+
+
+def test_full_brings_the_files_first(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setattr(sys, "argv", ["run", "01", "02"])
+    monkeypatch.setattr(run.chapter, "bring", lambda *names: order.append(names))
+    monkeypatch.setattr(run, "run", lambda chapters, build, in_place: order.append(build) or True)
+    with pytest.raises(SystemExit) as end:
+        run.main()
+    assert end.value.code == 0
+    assert order == [("01_images", "02_text"), run.paths.ROOT / "build" / "full"]
+    monkeypatch.setattr(sys, "argv", ["run", "99"])
+    with pytest.raises(SystemExit, match="No notebook starts with 99"):
+        run.main()
 
 
 def test_in_place_keeps_outputs_and_drops_what_varies(notebooks, tmp_path):

@@ -1,0 +1,74 @@
+"""Setting up: pip's settings reach uv; where uv cannot, pip installs."""
+
+import importlib.util
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from course import paths
+
+
+@pytest.fixture
+def install():
+    place = paths.ROOT / ".ci" / "install.py"
+    spec = importlib.util.spec_from_file_location("install", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_pip_knows_reaches_uv(install):
+    lines = """:env:.index-url='https://near/simple'
+global.cert='/etc/ssl/ca.crt'
+global.extra-index-url='https://a/simple https://b/simple'
+global.find-links='/wheels /more'
+global.index-url='https://far/simple'
+global.no-color='true'
+download.timeout='1'"""
+    assert install.pip_settings(lines) == {
+        "UV_DEFAULT_INDEX": "https://near/simple",
+        "SSL_CERT_FILE": "/etc/ssl/ca.crt",
+        "UV_INDEX": "https://a/simple https://b/simple",
+        "UV_FIND_LINKS": "/wheels,/more",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+    assert install.pip_settings("") == {}
+
+
+@pytest.mark.parametrize(
+    ("uv_is_there", "uv_returns", "used"),
+    [(True, 0, ["uv"]), (True, 1, ["uv", "pip"]), (False, 0, ["pip"])],
+)
+def test_pip_installs_where_uv_cannot(
+    install, tmp_path, monkeypatch, capsys, uv_is_there, uv_returns, used
+):
+    ran = []
+
+    def run(command, **_):
+        ran.append([str(word) for word in command])
+        return SimpleNamespace(stdout="", returncode=uv_returns if "uv" in command[0] else 0)
+
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(subprocess, "run", run)
+    if uv_is_there:
+        (tmp_path / ("uv.exe" if sys.platform == "win32" else "uv")).touch()
+    assert install.main("c.txt", ".[lab]") == 0
+    whole = [command for command in ran if ".[lab]" in command]
+    assert ["uv" if "uv" in command[0] else "pip" for command in whole] == used
+    ends = ["--constraint", "c.txt", "--editable", ".[lab]"]
+    assert all(command[-4:] == ends for command in whole)
+    assert ("now pip tries" in capsys.readouterr().err) == (uv_returns == 1)
+
+
+def test_no_constraints_take_the_newest(install, tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda command, **_: ran.append(command) or SimpleNamespace(stdout="", returncode=0),
+    )
+    install.main("", ".[lab]")
+    assert "--constraint" not in ran[-1]

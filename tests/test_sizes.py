@@ -1,0 +1,43 @@
+"""Small means small: lines of the floors, lines of functions. These numbers may only fall."""
+
+import ast
+
+import pytest
+
+from course import paths
+
+CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
+LINES = {"helpers": 2000, "course": 2700}  # at most, with docstrings
+LONGEST = 60
+LONG, MANY = 40, 6  # so many functions may be longer than LONG, in both floors together
+
+
+def files(floor):
+    return [file for file in sorted((paths.ROOT / floor).rglob("*.py")) if file not in CONTENT]
+
+
+def functions(file):
+    """Name and lines of each function, with decorators and docstring."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            yield f"{file.relative_to(paths.ROOT)}: {node.name}", node.end_lineno - first + 1
+
+
+@pytest.mark.parametrize("floor", LINES)
+def test_a_floor_stays_small(floor):
+    lines = {
+        str(file.relative_to(paths.ROOT)): len(file.read_text(encoding="utf8").splitlines())
+        for file in files(floor)
+    }
+    assert sum(lines.values()) <= LINES[floor], lines
+
+
+def test_functions_do_one_thing():
+    found = {}
+    for floor in LINES:
+        for file in (paths.ROOT / floor).rglob("*.py"):
+            found |= dict(functions(file))
+    long = {name: lines for name, lines in found.items() if lines > LONG}
+    assert not [name for name, lines in long.items() if lines > LONGEST], long
+    assert len(long) <= MANY, long
