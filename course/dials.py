@@ -52,8 +52,8 @@ def read(
         raise DialError(f"There are no dials for '{chapter}': the chapters are {known}.")
     usual = HIDDEN | load(standard)
     values = dict(usual)
-    places = _usual_folders() if folders is None else folders
-    for file in reversed([Path(place, f"{chapter}.toml") for place in places]):
+    places = list(_usual_folders() if folders is None else folders)
+    for file in [Path(place, f"{chapter}.toml") for place in reversed(places)]:
         if file.is_file() and file.resolve() != standard.resolve():
             values |= _checked(file, load(file), usual)
     _checked(standard, values, usual)
@@ -90,12 +90,10 @@ def load(file: Path) -> dict:
 
 
 def _usual_folders():
-    places = [Path("dials")]
-    if folder := os.environ.get("COURSE_DIALS"):
-        if not Path(folder).is_dir():
-            raise DialError(f"COURSE_DIALS is {folder}, which is no folder: name one, or unset it.")
-        places.insert(0, Path(folder))
-    return places
+    folder = os.environ.get("COURSE_DIALS")
+    if folder and not Path(folder).is_dir():
+        raise DialError(f"COURSE_DIALS is {folder}, which is no folder: name one, or unset it.")
+    return [Path(folder), Path("dials")] if folder else [Path("dials")]
 
 
 def _checked(file, values, usual):

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jinja2
 import nbformat
 
 from course import paths
@@ -17,29 +18,7 @@ from course import paths
 PLACEHOLDERS = {"owner", "user", "username", "org", "organisation", "organization", "your-name"}
 BADGE = re.compile("(?<=<!-- badge -->).*?(?=<!-- /badge -->)", re.DOTALL)
 
-# No magics, so that it is plain Python; and silent, since it does nothing but on Colab.
-SETUP = """\
-# On Colab, this fetches the course and installs what Colab lacks; elsewhere it does nothing.
-import os
-import sys
-from pathlib import Path
-
-if "google.colab" in sys.modules or os.environ.get("COLAB_RELEASE_TAG"):
-    name = "transfer-learning-course"
-    places = [Path(place) for place in (".", "..", name, f"drive/MyDrive/{name}")]
-    here = [place for place in places if (place / "course" / "colab.py").is_file()]
-    if not here:
-FETCH
-    sys.path.insert(0, str((here or [Path(name)])[0].resolve()))
-    from course import colab
-
-    colab.set_up()"""
-CLONE = """\
-        address = "{}"
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, name], check=True)"""
-UPLOAD = """\
-        message = f"Upload the folder {name} to {Path.cwd()}, then run this again."
-        raise FileNotFoundError(message)"""
+SETUP = jinja2.Template((Path(__file__).parent / "setup_cell.j2").read_text(encoding="utf8"))
 
 
 class StampError(ValueError):
@@ -71,10 +50,7 @@ def address(root: Path = paths.ROOT) -> str:
 
 def setup_cell(public: str) -> str:
     """The source of the set-up cell for a repository's address, which may be empty."""
-    if not public:
-        return SETUP.replace("FETCH", UPLOAD)
-    cell = SETUP.replace("import os\n", "import os\nimport subprocess\n")
-    return cell.replace("FETCH", CLONE.replace("{}", public))
+    return SETUP.render(address=public)
 
 
 def badge(public: str, notebook: str) -> str:

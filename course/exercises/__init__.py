@@ -195,8 +195,7 @@ def quiz(name: str, choice: Any = ...) -> None:
         return
     import ipywidgets
 
-    lines = [f"{each}) {_marked(option)}" for each, (option, _) in asked.options.items()]
-    listed = ipywidgets.HTML("<br>".join([f"<b>{_marked(asked.text)}</b>", *lines]))
+    listed = ipywidgets.HTML("<br>".join(_marked(line) for line in str(asked).splitlines()))
     # Long options are cut off beside a button, so the buttons carry the letters.
     buttons = ipywidgets.RadioButtons(
         options=list(asked.options), index=None, description="Answer", layout={"width": "16em"}
