@@ -1,14 +1,16 @@
-"""Reading pictures of any kind, and the backbones, on real files."""
+"""Reading images of any kind, loading a task, and the backbones, on real files."""
 
 import io
-import shutil
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import assets, images, transfer
-from helpers.quiet import keras
+from helpers import assets, images, training, transfer
+from helpers.data import SPLITS, sample_per_class
+from helpers.ready import keras
 
 
 def save(path, size=(24, 16), mode="RGB", colour=None, **options):
@@ -18,16 +20,7 @@ def save(path, size=(24, 16), mode="RGB", colour=None, **options):
     return path
 
 
-@pytest.fixture
-def tree(tmp_path):
-    """Two classes of ten pictures each, no parts."""
-    for label, name in enumerate(("cats", "dogs")):
-        for i in range(10):
-            save(tmp_path / "tree" / name / f"{i}.png", colour=(20 * i, 100 * label, 7))
-    return tmp_path / "tree"
-
-
-# --- one picture ---
+# --- one image ---
 
 
 @pytest.mark.parametrize(
@@ -42,17 +35,114 @@ def tree(tmp_path):
     ],
 )
 def test_any_mode_becomes_rgb(tmp_path, name, mode, expected):
-    picture = images.read_picture(save(tmp_path / name, mode=mode), 8)
-    assert picture.shape == (8, 8, 3) and picture.dtype == np.uint8
-    assert (picture == expected).all()
+    image = images.read_image(save(tmp_path / name, mode=mode), 8)
+    assert image.shape == (8, 8, 3) and image.dtype == np.uint8
+    assert (image == expected).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (12000, 30), (12000, 9000), (3, 700)])
 def test_any_size_is_stretched(tmp_path, size):
-    path = save(tmp_path / "picture.jpg", size=size, quality=90)
-    picture = images.read_picture(path, 32)
-    assert picture.shape == (32, 32, 3)
-    assert np.abs(picture.astype(int) - (200, 30, 30)).max() < 8
+    path = save(tmp_path / "image.jpg", size=size, quality=90)
+    image = images.read_image(path, 32)
+    assert image.shape == (32, 32, 3)
+    assert np.abs(image.astype(int) - (200, 30, 30)).max() < 8
+
+
+def halves():
+    """Grey, uint8 (64, 64): the left half 200, the right half 40."""
+    return np.where(np.arange(64) < 32, 200, 40)[None].repeat(64, 0).astype("uint8")
+
+
+def means(path):
+    image = images.read_image(path, 32)
+    return image[:, :12].mean(), image[:, 20:].mean()
+
+
+GREY = halves()
+RGB = Image.fromarray(GREY).convert("RGB")
+DEPTHS = {
+    "8 bits.png": Image.fromarray(GREY),
+    "16 bits.png": Image.fromarray(GREY.astype("uint16") * 257),
+    "16 bits.tif": Image.fromarray(GREY.astype("uint16") * 257),
+    "8 bits in 16.tif": Image.fromarray(GREY.astype("uint16")),
+    "10 bits in 16.tif": Image.fromarray(GREY.astype("uint16") * 4),
+    "12 bits in 16.png": Image.fromarray(GREY.astype("uint16") * 16),
+    "integers.tif": Image.fromarray(GREY.astype("int32") * 257),
+    "floats to 1.tif": Image.fromarray((GREY / 255).astype("float32")),
+    "floats to 255.tif": Image.fromarray(GREY.astype("float32")),
+    "floats to 65535.tif": Image.fromarray(GREY.astype("float32") * 257),
+    "cmyk.jpg": RGB.convert("CMYK"),
+    "hsv.tif": RGB.convert("YCbCr"),
+    "palette.png": RGB.quantize(16),
+    "alpha.png": RGB.convert("RGBA"),
+}
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_every_depth_is_scaled_to_8_bits(tmp_path, name):
+    DEPTHS[name].save(tmp_path / name, **({"quality": 95} if name.endswith("jpg") else {}))
+    np.testing.assert_allclose(means(tmp_path / name), (200, 40), atol=3)
+
+
+def test_a_transparent_grey_of_16_bits_becomes_white(tmp_path):
+    out = io.BytesIO()
+    Image.fromarray(GREY.astype("uint16") * 257).save(out, "PNG")
+    for value, expected in ((1, (200, 40)), (40 * 257, (200, 255))):
+        body = struct.pack(">H", value)
+        chunk = (
+            struct.pack(">I", 2) + b"tRNS" + body + struct.pack(">I", zlib.crc32(b"tRNS" + body))
+        )
+        png = out.getvalue()
+        (tmp_path / "clear.png").write_bytes(png[:33] + chunk + png[33:])
+        np.testing.assert_allclose(means(tmp_path / "clear.png"), expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (GREY.astype("float32") - 100, "has values from -60 to 100, of which none is surely white"),
+        (GREY.astype("float32") / 100, "has values from 0.4 to 2, of which none is surely white"),
+        (GREY.astype("float32") * np.inf, "has values from inf to inf"),
+        (np.full((9, 9), np.nan, "float32"), "has values from nan to nan"),
+        (GREY.astype("int32") * 10_000, "has values from 4e"),
+        (-GREY.astype("int32"), "has values from -200 to -40"),
+    ],
+)
+def test_values_of_unclear_meaning_are_refused(tmp_path, values, words):
+    Image.fromarray(values).save(tmp_path / "odd.tif")
+    with pytest.raises(ValueError, match=rf"odd\.tif {words}.*: save it as JPEG or PNG"):
+        images.read_image(tmp_path / "odd.tif", 8)
+
+
+def png_of_16_bits(values):
+    """A PNG of 16 bits per colour, which Pillow reads but does not write."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    height, width, _ = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
+    return start + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_colours_of_16_bits_are_read_and_of_12_in_16_refused(tmp_path):
+    colours = np.asarray(RGB).astype("uint16")
+    (tmp_path / "deep.png").write_bytes(png_of_16_bits(colours * 257))
+    np.testing.assert_allclose(means(tmp_path / "deep.png"), (200, 40), atol=1)
+    (tmp_path / "dark.png").write_bytes(png_of_16_bits(colours * 16))
+    with pytest.raises(ValueError, match="dark.png uses less than 12 of its 16 bits: save it as"):
+        images.read_image(tmp_path / "dark.png", 8)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_of_an_animation_the_first_image_is_read(tmp_path, suffix):
+    path = tmp_path / f"moving.{suffix}"
+    RGB.save(path, save_all=True, append_images=[Image.new("RGB", RGB.size, "red")])
+    np.testing.assert_allclose(means(path), (200, 40), atol=3)
 
 
 def test_a_phones_rotation_is_undone(tmp_path):
@@ -61,258 +151,187 @@ def test_a_phones_rotation_is_undone(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     image.save(tmp_path / "phone.png", exif=exif)
-    picture = images.read_picture(tmp_path / "phone.png", 20)
-    assert picture[2].min() > 200 and picture[17].max() < 50
+    image = images.read_image(tmp_path / "phone.png", 20)
+    assert image[2].min() > 200 and image[17].max() < 50
 
 
-def test_faults_of_a_picture_are_told(tmp_path):
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_rotation_is_undone_as_pillow_does(tmp_path, orientation):
+    from PIL import ImageOps
+
+    values = np.random.default_rng(0).integers(0, 256, (10, 10, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(values).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(images.read_image(tmp_path / "turned.png", 10), expected)
+
+
+TURNED = (0x0112, 3, 1, struct.pack("<H", 3))
+ONE = struct.pack("<II", 72, 1)
+ODD_EXIF = {
+    "only the rotation": ([TURNED], (40, 200)),
+    "a signed rational": ([TURNED, (0x011A, 10, 1, struct.pack("<ii", -1, 0))], (40, 200)),
+    "two values for one": ([TURNED, (0x011A, 5, 2, ONE * 2)], (40, 200)),
+    "a rational in bytes": ([TURNED, (0x02BC, 5, 1, ONE)], (40, 200)),
+    "an unknown type": ([TURNED, (0x010F, 99, 1, b"abcd")], (40, 200)),
+    "a number for a date": ([TURNED, (0x0132, 4, 1, struct.pack("<I", 7))], (40, 200)),
+    "text for the rotation": ([(0x0112, 2, 2, b"6\0")], (200, 40)),
+    "no such rotation": ([(0x0112, 3, 1, struct.pack("<H", 77))], (200, 40)),
+    "two rotations": ([(0x0112, 3, 2, struct.pack("<HH", 3, 3))], (40, 200)),
+}
+
+
+@pytest.mark.parametrize("what", ODD_EXIF)
+@pytest.mark.parametrize("cut", [None, 20])
+def test_an_odd_exif_entry_does_no_harm(tmp_path, what, cut, recwarn):
+    entries, expected = ODD_EXIF[what]
+    head, body = b"II*\0" + struct.pack("<IH", 8, len(entries)), b""
+    for tag, kind, count, value in entries:
+        if len(value) > 4:
+            place, body = struct.pack("<I", 14 + 12 * len(entries) + len(body)), body + value
+        else:
+            place = value.ljust(4, b"\0")
+        head += struct.pack("<HHI", tag, kind, count) + place
+    block = (b"Exif\0\0" + head + bytes(4) + body)[:cut]
+    out = io.BytesIO()
+    RGB.save(out, "JPEG", quality=95)
+    jpeg = out.getvalue()
+    segment = b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+    (tmp_path / "odd.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
+    found = means(tmp_path / "odd.jpg")
+    np.testing.assert_allclose(found, (200, 40) if cut else expected, atol=3)
+    assert not recwarn.list
+
+
+def test_faults_of_an_image_are_said(tmp_path):
     whole = save(tmp_path / "whole.jpg", size=(200, 200))
     cut = tmp_path / "cut.jpg"
     cut.write_bytes(whole.read_bytes()[:-300])
     text = tmp_path / "text.jpg"
-    text.write_text("not a picture")
+    text.write_text("not an image")
+    heic = tmp_path / "heic.jpg"
+    heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(600))
     empty = tmp_path / "empty.png"
     empty.touch()
     for path, words in (
         (cut, r"cut.jpg is damaged \(.*truncated.*\): replace it or remove it"),
-        (text, "text.jpg is not a picture that can be read: replace it"),
-        (empty, "empty.png is not a picture"),
-        (tmp_path / "absent.png", "There is no picture .*absent.png: check the name"),
+        (text, "text.jpg is not an image that can be read: replace it"),
+        (heic, "heic.jpg is not an image that can be read: replace it by a JPEG or PNG"),
+        (empty, "empty.png is not an image"),
+        (tmp_path / "absent.png", "There is no image .*absent.png: check the name"),
         (tmp_path, "is damaged"),
+        (save(tmp_path / "lab.tif", mode="LAB"), "lab.tif has LAB colours: save it as JPEG or PNG"),
     ):
         with pytest.raises(ValueError, match=words) as caught:
-            images.read_picture(path, 8)
+            images.read_image(path, 8)
         assert "\n" not in str(caught.value)
 
 
-# --- a tree of pictures ---
+def test_an_image_can_come_as_bytes(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (9, 5), (200, 30, 30)).save(content, "PNG")
+    assert (images.read_image("mine.png", 4, content.getvalue()) == (200, 30, 30)).all()
+    with pytest.raises(ValueError, match="^mine.png is not an image that can be read"):
+        images.read_image("mine.png", 4, b"text")
 
 
-def test_a_tree_without_parts_is_split_without_overlap(tree):
-    splits = images.load_pictures(tree, 8)
-    arrays = splits.arrays()
-    assert splits.class_names == ("cats", "dogs")
-    assert [len(getattr(arrays, part).y) for part in transfer.PARTS] == [12, 4, 4]
-    seen = [tuple(x[0, 0]) for part in transfer.PARTS for x in getattr(arrays, part).x]
-    assert len(set(seen)) == 20
-    for part in transfer.PARTS:
-        assert np.bincount(getattr(arrays, part).y).std() == 0
+# --- a folder in the bundled layout ---
 
 
-def test_the_same_tree_gives_the_same_splits_and_another_another(tree):
-    one, two = images.load_pictures(tree, 8), images.load_pictures(tree, 8)
-    np.testing.assert_array_equal(one.arrays().train.x, two.arrays().train.x)
-    assert one.key == two.key != images.load_pictures(tree, 9).key
-    save(tree / "cats" / "0.png", colour=(1, 2, 3))
-    assert images.load_pictures(tree, 8).key != one.key
+@pytest.fixture
+def tree(tmp_path):
+    """Two classes of four images in each split."""
+    for split in SPLITS:
+        for label, name in enumerate(("cats", "dogs")):
+            for i in range(4):
+                colour = (20 * i, 100 * label, 9 * len(split))
+                save(tmp_path / "tree" / split / name / f"{i}.png", colour=colour)
+    return tmp_path / "tree"
 
 
-def test_a_tree_of_train_and_validation_keeps_validation_for_the_test(tmp_path, tree):
-    root = tmp_path / "parts"
-    root.mkdir()
-    tree.rename(root / "train")
-    for name in ("cats", "dogs"):
-        save(root / "validation" / name / "v.png", colour=(255, 255, 255))
-    arrays = images.load_pictures(root, 8).arrays()
-    assert [len(getattr(arrays, part).y) for part in transfer.PARTS] == [16, 4, 2]
-    assert (arrays.test.x == 255).all()
+def test_a_folder_is_read_as_it_is_laid_out(tree):
+    data = images.load(tree, size=8)
+    assert data.class_names == ("cats", "dogs")
+    for split, examples in data.splits():
+        assert examples.x.shape == (8, 8, 8, 3) and examples.x.dtype == np.uint8
+        assert examples.y.tolist() == [0] * 4 + [1] * 4 and examples.y.dtype == np.int32
+        expected = [(20 * i, 100 * label, 9 * len(split)) for label in (0, 1) for i in range(4)]
+        assert (examples.x == np.array(expected)[:, None, None]).all()
+    assert list(data.table.columns) == ["split", "label", "path"]
+    assert data.table.split.tolist() == [split for split in SPLITS for _ in range(8)]
+    assert data.table.path[9] == tree / "validation" / "cats" / "1.png"
+    assert data.table.label.tolist() == [*data.train.y, *data.validation.y, *data.test.y]
+    assert images.load(str(tree), size=12).test.x.shape == (8, 12, 12, 3)
 
 
-def test_hidden_files_are_passed_over(tree):
-    (tree / "cats" / ".DS_Store").write_text("x")
-    (tree / "dogs" / "Thumbs.db").write_text("x")
-    (tree / ".ipynb_checkpoints").mkdir()
-    assert images.load_pictures(tree, 8).class_names == ("cats", "dogs")
+def test_each_image_is_opened_once(tree, monkeypatch):
+    opened, real = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda path, *rest: opened.append(path) or real(path, *rest))
+    data = images.load(tree, per_class=4, size=8)
+    assert sorted(opened) == sorted(data.table.path) and len(opened) == 24
+
+
+def test_files_of_the_system_are_passed_over(tree):
+    (tree / "train" / "cats" / ".DS_Store").write_text("x")
+    (tree / "test" / "dogs" / "Thumbs.db").write_text("x")
+    (tree / "test" / "dogs" / "desktop.ini").write_text("x")
+    (tree / "train" / ".ipynb_checkpoints").mkdir()
+    (tree / "README.txt").write_text("x")
+    assert len(images.load(tree, size=8).table) == 24
 
 
 def damage(tree, fault):
     if fault == "no folder":
         return tree / "nowhere"
-    if fault == "empty class":
-        (tree / "birds").mkdir()
-    elif fault == "one class":
-        (tree / "dogs").rename(tree.parent / "dogs")
-    elif fault == "no class":
-        (tree / "dogs").rename(tree.parent / "dogs")
-        (tree / "cats").rename(tree.parent / "cats")
+    if fault == "no split":
+        (tree / "validation").rename(tree / "val")
     elif fault == "other classes":
-        for name in ("cats", "birds"):
-            save(tree / "train" / name / "1.png")
-            save(tree / "test" / name.replace("bird", "dog") / "1.png")
-    elif fault == "train alone":
-        for name in ("cats", "birds"):
-            save(tree / "train" / name / "1.png")
-    elif fault == "broken pictures":
-        for i in (1, 2, 3):
-            (tree / "dogs" / f"{i}.png").write_text("x")
-    elif fault == "too few":
-        for path in [*tree.glob("*/[1-9].png")]:
-            path.unlink()
-    return tree
-
-
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("no folder", "There is no folder .*nowhere: give the folder"),
-        ("empty class", "birds holds no pictures: fill the folder or remove it"),
-        ("one class", "at least two classes, and has only cats: sort"),
-        ("no class", "at least two classes, and has none"),
-        ("other classes", "test has the classes cats, dogs but train has birds, cats"),
-        ("train alone", "neither validation nor test"),
-        ("broken pictures", r"1\.png is not a picture.*\(2 more are unreadable, too\.\)"),
-        ("too few", r"too few pictures to split \(2\)"),
-    ],
-)
-def test_faults_of_a_tree_are_told(tree, fault, words):
-    with pytest.raises(ValueError, match=words) as caught:
-        images.load_pictures(damage(tree, fault), 8)
-    assert "\n" not in str(caught.value)
-
-
-# --- a data set of one's own ---
-
-
-def photograph(path, seed, size=(120, 90), **options):
-    """A picture with some contrast, unlike any of another seed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
-    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path, **options)
-    return path
-
-
-@pytest.fixture
-def pets(tmp_path):
-    """Three classes of thirty pictures each, no parts."""
-    for label, name in enumerate(("ants", "bees", "cows")):
-        for i in range(30):
-            photograph(tmp_path / "pets" / name / f"{i:02}.png", 100 * label + i)
-    return tmp_path / "pets"
-
-
-def copies(tree):
-    """Copies of cows/00: the file itself, a small one, and one that was compressed hard."""
-    with Image.open(tree / "cows" / "00.png") as image:
-        shutil.copy(image.filename, tree / "cows" / "same.png")
-        image.resize((60, 45)).save(tree / "cows" / "small.png")
-        image.save(tree / "cows" / "pressed.jpg", quality=25)
-
-
-def test_a_folder_of_ones_own_is_split_and_told(pets, capsys):
-    splits = images.load(str(pets), most=10, size=16)
-    assert splits.class_names == ("ants", "bees", "cows")
-    assert capsys.readouterr().out == (
-        "train      18 ants, 18 bees, 18 cows\n"
-        "validation 6 ants, 6 bees, 6 cows\n"
-        "test       6 ants, 6 bees, 6 cows\n"
-    )
-    assert images.load(str(pets), size=16, quiet=True).key == splits.key
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_copies_of_a_picture_never_part(pets, seed):
-    copies(pets)
-    first = images.read_picture(pets / "cows" / "00.png", 32).astype(float)
-    tree = images._read_tree(pets, 32, seed=seed, apart=True)
-    assert tree.notes == [
-        "4 pictures are copies of one another or nearly so: copies stay in one part."
-    ]
-    places = []
-    for part in transfer.PARTS:
-        gap = np.sqrt(np.square(tree.parts[part].x - first).mean(axis=(1, 2, 3)))
-        places += [part] * int((gap < 20).sum())
-        assert len(np.unique(tree.parts[part].y)) == 3
-    assert len(places) == 4 and len(set(places)) == 1
-    assert sum(len(tree.parts[part].y) for part in transfer.PARTS) == 93
-
-
-def test_copies_across_given_parts_leave_the_earlier_one(pets, tmp_path, capsys):
-    root = tmp_path / "parts"
-    for name in ("ants", "bees", "cows"):
-        for i, file in enumerate(sorted((pets / name).iterdir())):
-            part = "train" if i < 18 else "validation" if i < 24 else "test"
-            (root / part / name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, root / part / name)
-    with Image.open(root / "test" / "bees" / "29.png") as image:
-        image.resize((90, 70)).save(root / "train" / "bees" / "twin.png")
-        image.save(root / "validation" / "bees" / "twin.jpg")
-    shutil.copy(root / "validation" / "ants" / "20.png", root / "train" / "ants" / "x.png")
-    images.load(str(root), size=16)
-    said = capsys.readouterr().out.splitlines()
-    assert said[:3] == [
-        "train      18 ants, 18 bees, 18 cows",
-        "validation 6 ants, 6 bees, 6 cows",
-        "test       6 ants, 6 bees, 6 cows",
-    ]
-    assert said[3].startswith("5 pictures are copies")
-    assert said[4:] == [
-        "2 of them left train: a later part shows the same.",
-        "1 of them left validation: a later part shows the same.",
-    ]
-
-
-def test_the_bundled_pictures_hold_no_copies():
-    assets.use("sample")
-    tree = images._read_tree(assets.path("cats-vs-dogs"), 32, seed=0, apart=True)
-    assert tree.notes == []
-
-
-def spoil(tree, fault):
-    if fault == "nowhere":
-        return tree / "nowhere"
-    if fault == "two names":
-        shutil.copy(tree / "ants" / "03.png", tree / "bees" / "bee.png")
+        (tree / "test" / "dogs").rename(tree / "test" / "birds")
     elif fault == "one class":
-        shutil.rmtree(tree / "ants")
-        shutil.rmtree(tree / "bees")
-    elif fault == "too few":
-        for file in sorted((tree / "bees").iterdir())[12:]:
-            file.unlink()
-    elif fault == "not a picture":
-        (tree / "bees" / "notes.txt").write_text("x")
-    elif fault == "no pictures":
-        for file in (tree / "bees").iterdir():
-            file.unlink()
+        for split in SPLITS:
+            (tree / split / "dogs").rename(tree / f"{split}-dogs")
+    elif fault == "empty class":
+        for path in (tree / "test" / "dogs").iterdir():
+            path.unlink()
+    elif fault == "broken images":
+        for i in (1, 2, 3):
+            (tree / "train" / "dogs" / f"{i}.png").write_text("x")
+    elif fault == "a folder deeper":
+        (tree / "train" / "dogs" / "more").mkdir()
     return tree
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("nowhere", "The dial dataset is '.*nowhere', and there is no such folder: write"),
-        ("two names", r"ants.03\.png and .*bee\.png are the same picture in two classes: remove"),
-        ("one class", "at least two classes, and has only cows"),
-        ("too few", r"leaves \d pictures of class bees in .*: add pictures, or lower the dial"),
-        ("not a picture", r"notes\.txt is not a picture that can be read: replace it"),
-        ("no pictures", "bees holds no pictures: fill the folder or remove it"),
+        ("no folder", "There is no folder .*nowhere.test: write 'cats-vs-dogs', or a folder with"),
+        ("no split", "There is no folder .*validation: see how the bundled images are laid out"),
+        ("other classes", "test has the classes birds, cats, and train has cats, dogs: each"),
+        ("one class", "train has the classes cats, and .*: each split needs .* at least two"),
+        ("empty class", "has 0 images of class dogs in test, and 3 are needed: add images, or ask"),
+        ("broken images", r"1\.png is not an image.*\(2 more are unreadable, too\.\)"),
+        ("a folder deeper", "more is damaged"),
     ],
 )
-def test_faults_of_ones_own_data_are_told(pets, fault, words):
+def test_faults_of_a_folder_are_said(tree, fault, words):
     with pytest.raises(ValueError, match=words) as caught:
-        images.load(str(spoil(pets, fault)), most=10, size=16)
+        images.load(damage(tree, fault), size=8)
     assert "\n" not in str(caught.value)
 
 
-def test_more_labels_than_there_are_is_told():
+def test_more_labels_than_there_are_is_said_before_anything_is_read(monkeypatch):
     assets.use("sample")
-    with pytest.raises(ValueError, match="leaves 200 pictures of class cats in train, and 500"):
-        images.load("cats-vs-dogs", most=500)
+    monkeypatch.setattr(Image, "open", None)
+    with pytest.raises(ValueError, match="has 200 images of class cats in train, and 500 are need"):
+        images.load("cats-vs-dogs", per_class=500)
 
 
-def test_the_example_is_no_training_picture(pets):
-    assert images.example(str(pets)) == pets / "cows" / "00.png"
+def test_the_example_is_of_the_test_split(tree):
+    assert images.example(tree) == tree / "test" / "dogs" / "0.png"
     assets.use("sample")
-    assert images.example("cats-vs-dogs").parent.name == "dogs"
-    assert images.example("cats-vs-dogs").parent.parent.name == "validation"
-
-
-def test_a_picture_can_come_as_bytes(tmp_path):
-    content = io.BytesIO()
-    Image.new("RGB", (9, 5), (200, 30, 30)).save(content, "PNG")
-    assert (images.read_picture("mine.png", 4, content.getvalue()) == (200, 30, 30)).all()
-    with pytest.raises(ValueError, match="^mine.png is not a picture that can be read"):
-        images.read_picture("mine.png", 4, b"text")
+    assert images.example("cats-vs-dogs").parts[-3:-1] == ("test", "dogs")
 
 
 # --- backbones ---
@@ -321,7 +340,7 @@ def test_a_picture_can_come_as_bytes(tmp_path):
 @pytest.fixture(scope="module")
 def sample():
     assets.use("sample")
-    return images.load_cats_vs_dogs()
+    return images.load("cats-vs-dogs")
 
 
 @pytest.fixture(scope="module")
@@ -331,11 +350,10 @@ def narrow():
 
 
 def test_the_sample_is_balanced_and_large_enough(sample):
-    arrays = sample.arrays()
     assert sample.class_names == ("cats", "dogs")
-    assert len(arrays.train.y) >= 400 and len(arrays.test.y) >= 200
-    for part in transfer.PARTS:
-        counts = np.bincount(getattr(arrays, part).y)
+    assert len(sample.train.y) >= 400 and len(sample.test.y) >= 200
+    for _, examples in sample.splits():
+        counts = np.bincount(examples.y)
         assert counts[0] == counts[1]
 
 
@@ -347,24 +365,33 @@ def test_narrow_vgg16_has_the_layers_of_the_real_one(narrow):
     for name in names:
         if "conv" in name:
             assert narrow.get_layer(name).filters == int(real.get_layer(name).filters * width)
-    assert transfer.trained_parameters(narrow) == 0
+    assert transfer.trainable_parameter_count(narrow) == 0
 
 
 def test_vgg16_takes_0_to_255_and_preprocesses_inside(narrow):
-    pictures = np.random.default_rng(0).integers(0, 256, (2, *narrow.input_shape[1:]))
-    prepared = keras.applications.vgg16.preprocess_input(pictures.astype("float32"))
-    naked = keras.Model(narrow.get_layer("preprocess").output, narrow.output)
-    np.testing.assert_allclose(narrow(pictures), naked(prepared), rtol=1e-4, atol=1e-4)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *narrow.input_shape[1:]), np.uint8)
+    prepared = keras.applications.vgg16.preprocess_input(pixels.astype("float32"))
+    naked = keras.Model(narrow.get_layer("block1_conv1").input, narrow.output)
+    np.testing.assert_allclose(narrow(pixels), naked(prepared), rtol=1e-4, atol=1e-4)
+
+
+def test_a_saved_backbone_needs_nothing_of_the_course(narrow, tmp_path, sample):
+    narrow.save(tmp_path / "backbone.keras")
+    keras.saving.get_custom_objects().clear()
+    again = keras.models.load_model(tmp_path / "backbone.keras")
+    assert {type(layer).__module__.split(".")[0] for layer in again.layers} == {"keras"}
+    x = sample.test.x[:3]
+    np.testing.assert_allclose(again(x), narrow(x), rtol=1e-5, atol=1e-5)
 
 
 def test_hub_mobilenet_counts_and_fine_tunes(sample):
     model = images.mobilenet_v2()
-    assert model.count_params() > 300_000 and transfer.trained_parameters(model) == 0
+    assert model.count_params() > 300_000 and transfer.trainable_parameter_count(model) == 0
     transfer.unfreeze_all(model, batch_norm=True)
     before = transfer.snapshot(model)
     whole = keras.Sequential([model, keras.layers.Dense(2, activation="softmax")])
     whole.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
-    few = transfer.draw(sample.arrays().train, 4, 0)
+    few = sample_per_class(sample.train, 4, 0)
     whole.fit(few.x, few.y, batch_size=8, verbose=0)
     moved = transfer.what_moved(before, model)
     assert len(moved.weights) == moved.all_weights > 100
@@ -380,15 +407,18 @@ def test_the_classifier_knows_its_classes_and_none_is_a_cat_or_a_dog():
 def test_frozen_features_beat_chance_by_far(sample, narrow, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     features = transfer.extract(narrow, sample)
-    assert transfer.accuracy(transfer.fit_head(features.train), features.test) > 0.7
+    assert training.accuracy(transfer.fit_head(features.train), features.test) > 0.7
 
 
-def test_unknown_backbones_and_foreign_weights_are_told(tmp_path, monkeypatch):
+def test_unknown_backbones_and_foreign_weights_are_said(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no backbone 'vgg61': choose from vgg16"):
         images.application("vgg61")
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.save_weights(tmp_path / "other.weights.h5")
-    monkeypatch.setattr(assets, "path", lambda name: tmp_path / "other.weights.h5")
+    asset = assets.about("vgg16")
+    monkeypatch.setattr(
+        assets, "path_or_sample", lambda name: (tmp_path / "other.weights.h5", asset)
+    )
     with pytest.raises(ValueError, match="other.weights.h5 does not hold the weights of vgg16"):
         images.vgg16()
 
@@ -413,18 +443,46 @@ def test_other_backbones_can_be_cut_as_well(name):
     transfer.unfreeze_from(tail, stages[-1].first)
     learning = sum(np.prod(w.shape) for w in tail.trainable_weights)
     assert 0 < learning <= sum(np.prod(w.shape) for w in tail.weights)
-    assert stages[-1].look in images.layers_to_see(model)
+    assert {stage.look for stage in stages} <= set(images.layers_to_see(model))
+
+
+# --- looking inside ---
+
+
+def head_of(backbone, *layers):
+    return keras.Sequential([keras.Input(backbone.output_shape[1:]), *layers])
 
 
 def test_looking_inside(sample, narrow):
-    picture = sample.arrays().test.x[0]
-    size = picture.shape[0]
-    maps = images.feature_maps(narrow, "block3_conv3", picture)
+    image = sample.test.x[0]
+    size = image.shape[0]
+    maps = images.feature_maps(narrow, "block3_conv3", image)
     assert maps.shape[:2] == (size // 4, size // 4)
-    head = keras.Sequential(
-        [keras.Input(narrow.output_shape[1:]), keras.layers.Dense(2, activation="softmax")]
-    )
-    evidence = [images.grad_cam(narrow, head, "block5_conv3", picture, label) for label in (0, 1)]
+    head = head_of(narrow, keras.layers.Dense(2, activation="softmax"))
+    evidence = [images.grad_cam(narrow, head, "block5_conv3", image, label) for label in (0, 1)]
     assert evidence[0].shape == (size // 16, size // 16)
     assert all(0 <= each.min() and each.max() <= 1 for each in evidence)
     assert not np.allclose(*evidence)
+
+
+def test_grad_cam_takes_the_score_before_the_softmax(sample, narrow):
+    """With a linear score on average-pooled maps, Grad-CAM is the weighted sum of the maps."""
+    image, softmax = sample.test.x[1], keras.activations.softmax
+    block = keras.Model(narrow.input, narrow.get_layer("block4_conv3").output)
+    pooled = keras.Model(block.input, keras.layers.GlobalAveragePooling2D()(block.output))
+    dense = keras.layers.Dense(3, activation="softmax", bias_initializer="random_normal")
+    head = head_of(pooled, dense)
+    maps = images.feature_maps(block, "block4_conv3", image)
+    plain = keras.layers.Dense(3)
+    others = [
+        head_of(pooled, plain, keras.layers.Softmax()),
+        head_of(pooled, plain, keras.layers.Activation(softmax)),
+        head_of(pooled, plain),
+    ]
+    plain.set_weights(dense.get_weights())
+    for label in range(3):
+        expected = np.maximum(maps @ dense.get_weights()[0][:, label], 0)
+        expected /= expected.max() or 1
+        for each in (head, *others):
+            found = images.grad_cam(pooled, each, "block4_conv3", image, label)
+            np.testing.assert_allclose(found, expected, atol=1e-4)

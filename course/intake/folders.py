@@ -1,0 +1,189 @@
+"""What the intakes of images, texts and sounds share: a person's folder in, a checked one out."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from helpers import disk
+
+SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # systems leave these in any folder
+
+
+def visible(path: Path) -> bool:
+    """Whether a person put this file or folder there, and not the operating system."""
+    name = path.name.lower()
+    return not name.startswith(".") and name not in SYSTEM and not name.endswith("zone.identifier")
+
+
+def is_bundled(dataset: str | Path, bundled: str) -> bool:
+    """Whether `dataset` names the bundled data; says so where a folder has the same name."""
+    if str(dataset) == bundled and Path(bundled).exists():
+        print(f"'{bundled}' is the course's own data. For yours of that name, write './{bundled}'.")
+    return str(dataset) == bundled
+
+
+def own_folder(dataset: str | Path, bundled: str, what: str) -> Path | None:
+    """The folder that a person named in the dial `dataset`; None for the bundled data.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    if is_bundled(dataset, bundled):
+        return None
+    folder = Path(dataset).expanduser()
+    if not folder.is_dir():
+        raise ValueError(
+            f"The dial dataset is '{dataset}', and there is no such folder: write '{bundled}', "
+            f"or the folder that holds one folder of {what} per class."
+        )
+    return folder
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The visible files at any depth, links followed once, in the order of their names."""
+    found, seen = [], set()
+    for parent, inside, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:  # a link that leads back up
+            inside.clear()
+            continue
+        seen.add(real)
+        inside[:] = [name for name in inside if visible(Path(name))]
+        found += [Path(parent, name) for name in names if visible(Path(name))]
+    return sorted(found)
+
+
+def inside(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The visible folders, and the visible files, directly in a folder."""
+    each = sorted(filter(visible, folder.iterdir()))
+    return [one for one in each if one.is_dir()], [one for one in each if not one.is_dir()]
+
+
+def opened(root: Path) -> Path:
+    """Where the class folders lie: `root`, or deeper where all stands in one folder in a folder."""
+    only, _ = inside(root)
+    if len(only) == 1:
+        deeper, loose = inside(only[0])
+        if len(deeper) >= max(1, len(loose)):  # a class folder holds more files than folders
+            return opened(only[0])
+    return root
+
+
+def class_folders(root: Path, what: str) -> dict[str, Path]:
+    """The class folders in `opened(root)`, by name.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    classes, _ = inside(opened(root))
+    if len(classes) < 2:
+        found = ", ".join(each.name for each in inside(root)[0])
+        raise ValueError(
+            f"{root} needs a folder for each of at least two classes, and has "
+            f"{'only ' + found if found else 'none'}: sort the {what} into one folder per class."
+        )
+    return {each.name: each for each in classes}
+
+
+def content_key(root: Path, files: Iterable[Path], *settings) -> str:
+    """A name for this content: a hash of the files' places below `root`, bytes and settings."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for file in files:
+        digest.update(f"\n{file.relative_to(root).as_posix()}\n".encode(errors="replace"))
+        try:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:  # what cannot be opened is named later, by who reads it
+            digest.update(type(error).__name__.encode())
+    return digest.hexdigest()[:24]
+
+
+def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
+    """The folder <cache>/intake/<key>: as it was kept, or else written whole or not at all.
+
+    Args:
+        key: of `content_key`.
+        write: fills the empty folder that it is given; returns lines on what was found, grouped
+            and left out. They are printed now and at each later call.
+
+    Raises:
+        ValueError: the cache cannot be written; also whatever `write` raises.
+    """
+    target = disk.cache_folder() / "intake" / key
+    if not (target / "intake.txt").is_file():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as work:
+                (ready := Path(work, key)).mkdir()
+                lines = write(ready)
+                (ready / "intake.txt").write_text("\n".join(lines), encoding="utf8")
+                if not target.is_dir():  # another process may have been faster
+                    ready.rename(target)
+        except OSError as error:
+            raise ValueError(
+                f"Your data cannot be kept in {target.parent} ({error}): make room there, or set "
+                "COURSE_CACHE to a folder that you can write."
+            ) from error
+    print((target / "intake.txt").read_text(encoding="utf8"))
+    return target
+
+
+def folds(labels, groups, *, root: Path, what: str, seed: int = 0) -> np.ndarray:
+    """A fold, 1 to 5, for each example: 1 to 3 are for training, 4 validation, 5 test.
+
+    Each fold has about a fifth of each class, and examples of one group (copies, or clips of one
+    recording) stand in one fold.
+
+    Args:
+        labels: the class of each example, numbers or names, shape (n,).
+        groups: the group of each example, numbers or names, shape (n,).
+        root: the folder, for the message.
+        what: "images", "recordings", for the message.
+        seed: of the split.
+
+    Raises:
+        ValueError: training, validation or test would lack a class.
+    """
+    classes, labels = np.unique(labels, return_inverse=True)
+    parts = np.zeros((5, len(labels)), bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a class with fewer than five examples
+        split = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+        try:
+            for part, (_, taken) in zip(parts, split.split(labels, labels, groups), strict=True):
+                part[taken] = True
+        except ValueError:
+            parts[:] = False
+    counts = np.stack([np.bincount(labels[part], minlength=len(classes)) for part in parts])
+    # The folds nearest to a fifth of each class judge; one with a large group is trained on.
+    off = np.abs(counts - counts.sum(0) / 5).sum(1) + 1e9 * (counts == 0).any(1)
+    order = np.argsort(off, kind="stable")
+    if not ((counts[order[:2]] > 0).all() and (counts[order[2:]].sum(0) > 0).all()):
+        raise ValueError(
+            f"{root} has too few {what} to split ({len(np.unique(groups))}): give each class at "
+            "least ten."
+        )
+    return parts[order[[2, 3, 4, 1, 0]]].argmax(0) + 1
+
+
+def beside(root: Path, files: Iterable[Path]) -> list[str]:
+    """A line that counts the visible files below `root` that are not among `files`."""
+    others = sorted(set(files_below(root)) - set(files))
+    return [f"{_named(others)} left out: beside the class folders."] if others else []
+
+
+def _named(files, what="files"):
+    names = ", ".join(file.name for file in files[:5]) + (", ..." if len(files) > 5 else "")
+    return f"{len(files)} {what if len(files) > 1 else what.removesuffix('s')} ({names})"
+
+
+def left_out(faults: dict[Path, str], what: str = "files") -> list[str]:
+    """A line that counts what was left out and gives the first reason; none if nothing was."""
+    if not faults:
+        return []
+    return [f"{_named(list(faults), what)} left out. {next(iter(faults.values()))}"]

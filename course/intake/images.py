@@ -1,0 +1,209 @@
+"""A person's own image folder, checked and laid out as the bundled images are."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import radius_neighbors_graph
+
+from course.intake import folders
+from helpers import assets
+from helpers.data import SPLITS
+from helpers.images.data import BUNDLED, read_images
+
+SPELLINGS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+SIDE = 32  # pixels at which images are compared
+SPLIT_OF_FOLD = np.array(["", "train", "train", "train", "validation", "test"])
+
+
+def images(dataset: str | Path) -> str:
+    """What `helpers.images.load` can read: the name of the bundled images, or a checked folder.
+
+    A folder of one's own holds one folder per class, or train and validation or test (also as
+    val, valid, dev) with the class folders in each. Files lie at any depth. What cannot be read
+    is left out, copies of an image (resized or compressed again, too) are kept in one split, and
+    a missing split is made. What was found, grouped and left out is printed.
+
+    Args:
+        dataset: "cats-vs-dogs", or the folder.
+
+    Returns:
+        The name, or the path of a folder in the cache; at once if the content is known.
+
+    Raises:
+        ValueError: no such folder, fewer than two classes, a class without images, different
+            classes in two splits, the same image in two classes, or too few images to split.
+    """
+    own = folders.own_folder(dataset, BUNDLED, "images")
+    root = own or assets.path(BUNDLED)
+    if not own and (root / "test").is_dir():
+        return BUNDLED
+    table = _find(root)
+    key = folders.content_key(root, table.path, "images", 1)
+    return str(folders.keep(key, lambda target: _write(target, root, table, bool(own))))
+
+
+def _find(root):
+    """A table of split ("" where none is given), kind (the class) and path."""
+    rows, names = [], None
+    for split, folder in _splits(folders.opened(root)).items():
+        classes = folders.class_folders(folder, "images")
+        if list(classes) != (names := names or list(classes)):
+            raise ValueError(
+                f"{folder} has the classes {', '.join(classes)} but train has "
+                f"{', '.join(names)}: give each split the same class folders."
+            )
+        for kind, each in classes.items():
+            files = folders.files_below(each)
+            if not files:
+                raise ValueError(f"{each} holds no images: fill the folder or remove it.")
+            rows += [(split, kind, file) for file in files]
+    return pd.DataFrame(rows, columns=["split", "kind", "path"])
+
+
+def _splits(level):
+    """The folders train, validation and test, whatever their spelling; {"": level} without."""
+    here, _ = folders.inside(level)
+    splits = {}
+    for split, names in SPELLINGS.items():
+        found = [each for each in here if each.name.lower() in names and folders.inside(each)[0]]
+        if len(found) > 1:
+            raise ValueError(f"{level} has {found[0].name} and {found[1].name}: keep one of them.")
+        if found:
+            splits[split] = found[0]
+    if "train" not in splits:
+        return {"": level}
+    if len(splits) == 1:
+        raise ValueError(
+            f"{level} has a folder {splits['train'].name} but neither validation nor test: add "
+            "one, or put the class folders directly into it."
+        )
+    if "test" not in splits:
+        splits["test"] = splits.pop("validation")
+    return splits
+
+
+def _write(target, root, table, own):
+    """Fill the folder `target`; return what is to be said."""
+    lines = folders.beside(root, table.path) if own else []
+    small, faults = read_images(table.path, SIDE)
+    lines += folders.left_out({table.path[i]: fault for i, fault in faults.items()}, "files")
+    table = table.assign(good=~table.index.isin(list(faults)))
+    for _, files in table.groupby(["split", "kind"]):
+        if not files.good.any():
+            raise ValueError(
+                f"{files.path.iloc[0].parent} holds no image that can be read. "
+                f"{faults[files.index[0]]}"
+            )
+    table, small = table[table.good], small[table.good]
+    table = table.assign(same=range(len(table)), near=range(len(table)))
+    if own:
+        same = pd.factorize(np.array([image.tobytes() for image in small], object))[0]
+        table = table.assign(same=same, near=_near_copies(small))
+        _refuse_two_classes(table)
+    if set(table.split) == {""}:
+        table["split"] = _assign(table, root, lines)
+    table = _drop_across_splits(table, lines)
+    if "validation" not in set(table.split):
+        train = table[table.split == "train"]
+        fifth = train[_assign(train, root, lines) == "test"]
+        table.loc[fifth.index, "split"] = "validation"
+    _link(target, table)
+    counts = table.groupby(["split", "kind"]).size()
+    named = {s: ", ".join(f"{n} {kind}" for kind, n in counts[s].items()) for s in SPLITS}
+    return [f"{split:<10} {named[split]}" for split in SPLITS] + lines
+
+
+def _near_copies(images):
+    """A number for each image, the same for copies that were resized or compressed again."""
+    block = SIDE // 8
+    grey = images.reshape(-1, 8, block, 8, block, 3).mean(axis=(2, 4)) @ (0.299, 0.587, 0.114)
+    # Divided by 8, so that distances of the 64 values are root mean squares, in grey levels.
+    small = np.rint(grey).reshape(len(grey), -1).astype("float32") / 8
+    # Copies are up to 2 apart and a fifth of their contrast, different images more than 8 and
+    # half of it; images without contrast (a blank wall) must be alike to the last bit.
+    near = radius_neighbors_graph(small, 4, mode="distance").tocoo()
+    contrast = 8 * small.std(axis=1)
+    alike = near.data <= 0.3 * contrast[near.row]
+    pairs = (np.ones(alike.sum()), (near.row[alike], near.col[alike]))
+    return connected_components(csr_matrix(pairs, shape=near.shape), directed=False)[1]
+
+
+def _refuse_two_classes(table):
+    for _, copies in table.groupby("same"):
+        if copies.kind.nunique() > 1:
+            one, other = copies.drop_duplicates("kind").path[:2]
+            raise ValueError(
+                f"{one} and {other} are the same image in two classes: remove one of them."
+            )
+
+
+def _assign(table, root, lines):
+    """A split for each image: copies together; images of one video in the order of their names."""
+    groups = table.near.nunique()
+    video = table.groupby("near").size().max() > len(table) / 2
+    if not video:
+        try:
+            return SPLIT_OF_FOLD[folders.folds(table.kind, table.near, root=root, what="images")]
+        except ValueError:
+            if groups > len(table) / 2:
+                raise
+    lines.append(
+        f"Nearly all of the {len(table)} images are copies of one another, as frames of a video "
+        f"are: there are only {groups} groups that differ. They are split by the order of their "
+        "names: of each class the first 60 % are for training, the next 20 % for validation, the "
+        "last 20 % for the test. So the test says little about another place or day: record a "
+        "second video, and make folders train, validation and test, each with videos of its own."
+    )
+    by_class = table.groupby("kind").path
+    place = by_class.cumcount() / by_class.transform("size")
+    return np.select([place < 0.6, place < 0.8], ["train", "validation"], "test")
+
+
+def _drop_across_splits(table, lines):
+    """Without images of which a later split has a copy; near copies stay if they are the most."""
+    rank = table.split.map(SPLITS.index)
+    drop = rank < rank.groupby(table.near).transform("max")
+    copies = (
+        f"{table.near.duplicated(keep=False).sum()} images are copies of one another or nearly so"
+    )
+    if drop.groupby([table.split, table.kind]).mean().max() > 0.5:
+        lines.append(
+            f"{copies}, in more than one split: too many to leave out, so expect the test to be "
+            "easier than new images."
+        )
+        drop = rank < rank.groupby(table.same).transform("max")
+    elif not copies.startswith("0 "):
+        lines.append(f"{copies}: copies stay in one split.")
+    for (split, kind), gone in drop.groupby([table.split, table.kind]).all().items():
+        if gone:
+            raise ValueError(
+                f"All images of class {kind} in {split} are also in a later split: give each split "
+                "images of its own."
+            )
+    for split, count in table.split[drop].value_counts(sort=False).items():
+        lines.append(f"{count} of them left {split}: a later split shows the same.")
+    return table[~drop].copy()
+
+
+def _link(target, table):
+    """Put the files into split and class folders: as hard links, or as copies on another disk."""
+    for (split, kind), paths in table.groupby(["split", "kind"]).path:
+        folder = target / split / kind
+        folder.mkdir(parents=True)
+        for number, path in enumerate(paths):
+            place = folder / path.name
+            if place.exists():  # of two subfolders
+                place = folder / f"{number:05}-{path.name}"
+            try:
+                os.link(path.resolve(), place)
+            except OSError:
+                shutil.copyfile(path, place)
