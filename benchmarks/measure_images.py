@@ -1,97 +1,99 @@
 """What the images chapter promises of real photographs and real modules, measured.
 
-    COURSE_MIRROR=../shared/mirror python tests/measure_images.py [probe] [narrow] [speed]
+    COURSE_MIRROR=../shared/mirror python benchmarks/measure_images.py [probe] [narrow] [speed]
 
-Run by hand: pytest does not collect it. It takes about 10 minutes on two cores.
+It takes about 10 minutes on two cores.
 """
 
+import os
 import sys
+import tempfile
 import time
 
 import numpy as np
 
-from helpers import assets, images, transfer
-from helpers.quiet import keras, tf
+from course import fetch, intake
+from helpers import assets, images, training, transfer
+from helpers.data import Data, Examples, sample_per_class
+from helpers.ready import keras, tf
 
 DRAWS = 10
 
 
-def accuracies(features, per_class):
-    """Test accuracy (%) of heads on `per_class` labels, one for each draw."""
-    return [
-        100
-        * transfer.accuracy(
-            transfer.fit_head(transfer.draw(features.train, per_class, seed)), features.test
-        )
-        for seed in range(DRAWS)
-    ]
+def photographs(size=None):
+    """The real photographs as `Data`; the profile is `full` afterwards."""
+    assets.use("full")
+    fetch.download("cats-vs-dogs", "mobilenet-v2-feature-vector")
+    return images.load(intake.images(images.BUNDLED), size=size)
 
 
 def report(what, features, budgets):
+    """Print the test accuracy of heads on so many labels per class, mean and deviation."""
     for per_class in budgets:
-        found = accuracies(features, per_class)
-        print(f"{what}, {per_class} a class: {np.mean(found):.1f} % ± {np.std(found, ddof=1):.1f}")
+        found = [
+            100
+            * training.accuracy(
+                transfer.fit_head(sample_per_class(features.train, per_class, seed)), features.test
+            )
+            for seed in range(DRAWS)
+        ]
+        mean, std = np.mean(found), np.std(found, ddof=1)
+        print(f"{what}, {per_class} per class: {mean:.1f} % ± {std:.1f}")
 
 
 def probe():
     """The real MobileNetV2 module on real photographs."""
-    assets.use("full")
-    splits = images.load_cats_vs_dogs()
-    features = transfer.extract(images.mobilenet_v2(), splits)
+    features = transfer.extract(images.mobilenet_v2(), photographs())
     report("real MobileNetV2, photographs", features, (5, 10, 20, 100))
 
 
 def narrow():
-    """The committed narrow backbones, on real photographs and on the drawings."""
-    assets.use("full")
-    photographs = assets.path("cats-vs-dogs")
+    """The bundled narrow backbones, on real photographs and on the drawings."""
+    size = images.image_size("sample")
+    real = photographs(size)
     assets.use("sample")
-    size = images.image_size()
-    for what, root in (("photographs", photographs), ("drawings", assets.path("cats-vs-dogs"))):
-        splits = images.load_pictures(root, size)
+    for what, data in (("photographs", real), ("drawings", images.load(images.BUNDLED))):
         for name, backbone in (("VGG16", images.vgg16()), ("MobileNetV2", images.mobilenet_v2())):
-            report(f"narrow {name}, {what}", transfer.extract(backbone, splits), (10, 20, 100))
+            report(f"narrow {name}, {what}", transfer.extract(backbone, data), (10, 20, 100))
 
 
 def speed():
     """Extract once and train a head, against the loop that runs the backbone in every epoch."""
-    assets.use("full")
-    splits = images.load_cats_vs_dogs()
-    photographs = splits.arrays()
-    # All 900 training photographs of the mirror: the loader keeps a fifth for validation.
-    x = np.concatenate([photographs.train.x, photographs.validation.x])
-    y = np.concatenate([photographs.train.y, photographs.validation.y])
+    data = photographs()
+    # All training photographs of the archive: a fifth of them is kept for validation.
+    train = Examples(
+        *(np.concatenate(both) for both in zip(data.train, data.validation, strict=True))
+    )
+    x, y = train
     backbone = images.mobilenet_v2()
-    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(32).prefetch(2)
-    one = batches.unbatch().take(1).batch(1)
-    unkept = transfer.Splits(batches, one, one, splits.class_names)  # no key: nothing is kept
-    test = transfer.predict(backbone, photographs.test.x, 32)
-
+    test = training.predict(backbone, data.test.x, 32)
     forward = tf.function(lambda batch: backbone(batch, training=False), reduce_retracing=True)
-    for batch, _ in batches.take(2):
-        forward(batch)
+    batches = [x[start : start + 32] for start in range(0, len(x), 32)]
+    forward(batches[0]), forward(batches[-1])
     start = time.perf_counter()
-    for batch, _ in batches:
+    for batch in batches:
         forward(batch)
     bare = time.perf_counter() - start
 
+    one = Examples(x[:1], y[:1])
+    os.environ["COURSE_CACHE"] = tempfile.mkdtemp()  # nothing is kept from before
     start = time.perf_counter()
-    features = transfer.extract(backbone, unkept).train
+    features = transfer.extract(backbone, Data(train, one, one, data.class_names)).train
     extraction = time.perf_counter() - start
-    transfer.set_seed(0)
+    training.set_seed(0)
     head = new_head(backbone.output_shape[1:])
     head.fit(*features, epochs=10, batch_size=32, verbose=0)
     once = time.perf_counter() - start
-    once_right = (transfer.predict(head, test).argmax(1) == photographs.test.y).mean()
+    once_right = (training.predict(head, test).argmax(1) == data.test.y).mean()
 
-    transfer.set_seed(0)
+    training.set_seed(0)
     head = new_head(backbone.output_shape[1:])
     usual = keras.Sequential([backbone, head])
     usual.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
     start = time.perf_counter()
     usual.fit(x, y, epochs=10, batch_size=32, verbose=0)
     loop = time.perf_counter() - start
-    loop_right = (transfer.predict(head, test).argmax(1) == photographs.test.y).mean()
+    loop_right = (training.predict(head, test).argmax(1) == data.test.y).mean()
 
     print(f"{len(x)} photographs, 10 epochs of a head on the real MobileNetV2:")
     print(f"  bare forward passes {bare:.1f} s, extraction {extraction:.1f} s")
