@@ -16,6 +16,7 @@ of "full" are brought into the cache by course.fetch; a checked file counts, who
 
 import difflib
 import json
+import math
 import os
 import re
 import tomllib
@@ -60,9 +61,7 @@ class Asset:
     @property
     def size(self) -> str:
         """`bytes` for a reader, in MB (10^6 bytes) or kB."""
-        count, about = self.bytes, ""
-        if count is None:
-            count, about = self.source.get("roughly"), "about "
+        count, about = self.bytes or self.source.get("roughly"), "" if self.bytes else "about "
         if count is None:
             return "size not recorded yet"
         return about + (f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB")
@@ -135,13 +134,10 @@ def about(name: str, profile: str | None = None) -> Asset:
 
 def unknown(name: str, profile: str, known: list[str]) -> str:
     """The message for a name that is not among the known ones."""
-    other = PROFILES[1 - PROFILES.index(profile)]
-    if name in names(other):
-        hint = f"it is in the {other} profile, ask for it with profile={other!r}; here are"
-    elif near := difflib.get_close_matches(str(name), known):
-        hint = f"did you mean {' or '.join(map(repr, near))}, of"
-    else:
-        hint = "choose one of"
+    near, other = difflib.get_close_matches(str(name), known), {*PROFILES} - {profile}
+    hint = f"did you mean {' or '.join(map(repr, near))}, of" if near else "choose one of"
+    if name in names(*other):
+        hint = f"ask for the other profile with profile={other.pop()!r}; here are"
     return f"There is no asset {name!r} in the {profile} profile: {hint} {', '.join(known)}."
 
 
@@ -184,25 +180,19 @@ def path_or_sample(name: str) -> tuple[Path, Asset]:
 
 def is_here(name: str, profile: str | None = None) -> bool:
     """Whether `path(name)` finds the asset, whole; AssetError if there is none of that name."""
-    asset = about(name, profile)
+    about(name, profile)
     with suppress(AssetError):
-        return bool(path(asset.name, asset.profile))
+        return path(name, profile).exists()
     return False
 
 
 def _bundled(asset: Asset) -> Path:
-    target = DATA / asset.file
-    if asset.sha256 is None:
-        raise AssetError(
-            f"The bundled {asset.where} has no checksum in data/catalog.toml yet: its maker "
-            "records it with 'make catalogue'."
-        )
+    target, back = DATA / asset.file, f"bring it back with 'git checkout -- {asset.where}'"
     fault = _folder_fault(target, asset) if target.is_dir() else file_fault(target, asset)
+    if asset.sha256 is None:
+        fault, back = "has no checksum in data/catalog.toml yet", "record it with 'make catalogue'"
     if fault:
-        raise AssetError(
-            f"The bundled {asset.where} {fault}: bring it back with 'git checkout -- "
-            f"{asset.where}', or clone the course again."
-        )
+        raise AssetError(f"The bundled {asset.where} {fault}: {back}, or clone the course again.")
     return target
 
 
@@ -211,8 +201,8 @@ def _folder_fault(folder: Path, asset: Asset) -> str:
         return f"has not the {SUMS} of the catalogue"
     lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()  # "<sha256>  <path>"
     expected, found = {line[66:]: line[:64] for line in lines}, set(files_in(folder))
-    same = {name for name in found & expected.keys() if sha256_of(folder / name) == expected[name]}
-    faults = {"missing": expected.keys() - found, "changed": (found & expected.keys()) - same}
+    both, faults = found & expected.keys(), {"missing": expected.keys() - found}
+    faults["changed"] = {name for name in both if sha256_of(folder / name) != expected[name]}
     faults["extra"] = found - expected.keys()
     parts = [f"{fault} {some(which)}" for fault, which in faults.items() if which]
     return f"differs from its {SUMS} ({'; '.join(parts)})" if parts else ""
@@ -252,18 +242,14 @@ def _cached(asset: Asset) -> Path:
     fetch = f"run 'course download {asset.name}' in a terminal"
     if not kept:
         if not asset.source.get("urls"):
-            key = asset.source.get("mirror", asset.name)
-            fetch = "it has no public address, so set COURSE_MIRROR=<folder or address> to a "
-            fetch += f'mirror whose index.json names "{key}" and run \'course download {key}\''
-        raise AbsentError(
-            f"The asset {asset.name!r} of the full profile ({asset.size}) is not here: {fetch}."
-        )
+            mirror = "set COURSE_MIRROR=<folder or address> to a mirror that has it"
+            fetch = f"it has no public address, so {mirror}, then {fetch}"
+        size = asset.size
+        raise AbsentError(f"{asset.name!r} of the full profile ({size}) is not here: {fetch}.")
     target = folder / (asset.file if kept["root"] is None else "unpacked")
     if fault := file_fault(target, asset, folder / "stamp.json"):
-        raise AssetError(
-            f"The asset {asset.name!r} in the cache is damaged, as {target} {fault}: {fetch}, "
-            "which mends it."
-        )
+        what = f"{asset.name!r} in the cache is damaged, as {target} {fault}"
+        raise AssetError(f"{what}: {fetch}, which mends it.")
     return target / (kept["root"] or "")
 
 
@@ -290,11 +276,11 @@ def file_fault(target: Path, asset: Asset, stamp: Path | None = None) -> str:
     if kept == found:
         return ""
     if target.is_dir():
+        enough = all(found[key] >= kept.get(key, math.inf) for key in ("files", "bytes"))
         same = kept.get("sha256") == asset.sha256
-        more = all(found[key] >= kept.get(key, found[key] + 1) for key in ("files", "bytes"))
-        return "" if same and more else "has lost files since it was unpacked"
+        return "" if same and enough else "has lost files since it was unpacked"
     if found["bytes"] != asset.bytes:
-        return f"has {found['bytes']:,} bytes instead of {asset.bytes:,}"
+        return f"has {found['bytes']:,} bytes instead of {asset.bytes or 0:,}"
     if (sha256 := sha256_of(target)) != asset.sha256:
         return f"has the sha256 {sha256} instead of {asset.sha256}"
     with suppress(OSError):  # a cache that may only be read: the next use reads the file again

@@ -455,7 +455,7 @@ def test_without_a_mirror_the_error_says_how_to_get_one():
         "is not here",
         "'course download word-vectors' in a terminal",
     )
-    fails(lambda: full("spoken-digits"), "no public address", "COURSE_MIRROR=", '"spoken-digits"')
+    fails(lambda: full("spoken-digits"), "no public address", "COURSE_MIRROR=", "spoken-digits")
 
 
 def test_an_asset_that_the_mirror_lacks_is_not_taken_from_the_sample(shelf, capsys):

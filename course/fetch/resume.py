@@ -71,30 +71,21 @@ class NoRoomError(OSError):
     """The disk has no room for what is still to come."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is known of a file before it comes; None where it is not."""
-
-    size: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
-
-
 class Resuming:
-    """A downloader for `pooch.retrieve`; afterwards `size` and `sha256` say what has come.
+    """A downloader for `pooch.retrieve`; afterwards `found` holds the checksums of what came.
 
     Args:
         part: the partial file; what an earlier call has left there is used if it still fits. Its
             note, of which address and version it is, lies beside it.
-        wanted: what must come.
         bar: a tqdm progress bar, which learns the total when the server tells it.
         patience: how long to wait.
+        size, sha256, md5: what must come; None where it is not known.
     """
 
-    def __init__(self, part: Path, wanted: Wanted, bar, patience: Patience):
-        self.part, self.wanted, self.bar, self.patience = part, wanted, bar, patience
+    def __init__(self, part: Path, bar, patience: Patience, size=None, sha256=None, md5=None):
+        self.part, self.bar, self.patience, self.size = part, bar, patience, size
         self.note = part.with_name(part.name + ".json")
-        self.size, self.sha256 = 0, ""
+        self.wanted, self.found = {"sha256": sha256} | ({"md5": md5} if md5 else {}), {}
 
     def __call__(self, url: str, output_file: str, _pooch=None) -> None:
         """Bring the file of an address; the part stays beside it until `discard`.
@@ -106,10 +97,10 @@ class Resuming:
         self.part.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _session() as session:
-                persistently(lambda: self._once(session, url), self.patience, self._reached)
+                persistently(lambda: self._once(session, url), self.patience, self.reached)
         except BaseException as error:
             full = isinstance(error, OSError) and not isinstance(error, NoRoomError)
-            if full or not (self._reached() and self._read_note().get("validator")):
+            if full or not (self.reached() and self._read_note().get("validator")):
                 with suppress(OSError):
                     self.discard()
             raise
@@ -124,12 +115,13 @@ class Resuming:
         self.part.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
-    def _reached(self) -> int:
+    def reached(self) -> int:
+        """The bytes that have come."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _once(self, session, url: str) -> None:
         """One request: the whole file, or the rest of it."""
-        note, start = self._read_note(), self._reached()
+        note, start = self._read_note(), self.reached()
         if note.get("url") != url or not note.get("validator"):
             start = 0
         if start and start == note.get("size"):  # it came to its end before, but was not checked
@@ -138,7 +130,7 @@ class Resuming:
         with answer(session, url, headers, self.patience) as response:
             start = self._start(response, start, note)
             length = length_of(response)
-            total = self.wanted.size if length is None else start + length
+            total = self.size if length is None else start + length
             chunks = chunks_of(response, self.patience)
             first = next(chunks, b"")
             if start:
@@ -180,8 +172,8 @@ class Resuming:
         """Look at the beginning of a whole file before anything that came earlier is given up."""
         if first.lstrip()[:20].lower().startswith(PAGE):
             raise WrongFileError("a web page came instead of the file")
-        if None not in (length, self.wanted.size) and length != self.wanted.size:
-            raise WrongFileError(f"it has {length:,} bytes instead of {self.wanted.size:,}")
+        if None not in (length, self.size) and length != self.size:
+            raise WrongFileError(f"it has {length:,} bytes instead of {self.size:,}")
         self._check_room(total or 0)
         self.discard()
         note = {"url": url, "validator": _validator(response), "size": total}
@@ -210,9 +202,7 @@ class Resuming:
 
     def _hashers(self, resumed: bool) -> dict:
         """SHA-256, and MD5 where the publisher gives only that; fed with what has come before."""
-        hashers = {"sha256": hashlib.sha256()}
-        if self.wanted.md5:
-            hashers["md5"] = hashlib.md5(usedforsecurity=False)
+        hashers = {name: hashlib.new(name, usedforsecurity=False) for name in self.wanted}
         if resumed:
             with open(self.part, "rb") as source:
                 while chunk := source.read(CHUNK):
@@ -221,15 +211,13 @@ class Resuming:
         return hashers
 
     def _check(self, hashers: dict, resumed: bool) -> None:
-        self.size, fault = self._reached(), ""
-        found = {name: hasher.hexdigest() for name, hasher in hashers.items()}
-        self.sha256 = found["sha256"]
-        if self.wanted.size not in (None, self.size):
-            fault = f"it has {self.size:,} bytes instead of {self.wanted.size:,}"
-        for name, digest in found.items():
-            wanted = getattr(self.wanted, name)
-            if wanted not in (None, digest):
-                fault = fault or f"it has the {name} {digest} instead of {wanted}"
+        fault, size = "", self.reached()
+        self.found = {name: hasher.hexdigest() for name, hasher in hashers.items()}
+        for name, wanted in self.wanted.items():
+            if wanted not in (None, self.found[name]):
+                fault = f"it has the {name} {self.found[name]} instead of {wanted}"
+        if self.size not in (None, size):
+            fault = f"it has {size:,} bytes instead of {self.size:,}"
         if fault:
             self.discard()
             # What was put together from two requests may be sound when it comes in one.

@@ -7,7 +7,6 @@ made there, checked, and moved to its place in one step.
 
 import json
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -22,14 +21,13 @@ from tqdm.auto import tqdm
 
 from course.fetch import archives
 from course.fetch.mirror import Mirror, MirrorError, no_answer
-from course.fetch.resume import DownloadError, Patience, Resuming, Wanted, WrongFileError
+from course.fetch.resume import DownloadError, Patience, Resuming, WrongFileError
 from helpers import assets
 from helpers.assets import AbsentError, Asset, AssetError
 from helpers.disk import cache_folder, quiet, sha256_of, write_atomic
 
 UNPACKS_TO = 1.5  # room that the content of an archive is taken to need, in sizes of the archive
 OWN = ("record.json", "stamp.json", "unpacked")  # names that a published file may not take
-STALE = 3600  # seconds after which a lock without a folder is taken for abandoned
 
 
 def home() -> Path:
@@ -250,7 +248,7 @@ class Store:
 
     def _install(self, asset: Asset, place: Path | str) -> None:
         """Copy or download, check, unpack, record; of two processes the second finds it there."""
-        with _lock(asset.name), workshop(home()) as work:
+        with _workshop(asset.name) as work:
             if _whole(asset.name):
                 return
             new = work / "new"
@@ -275,14 +273,14 @@ class Store:
     def _retrieve(self, asset: Asset, url: str, file: Path) -> Asset:
         """Download a file by pooch; the asset with the size and checksum of what came."""
         md5 = asset.source.get("md5")
-        wanted = Wanted(asset.bytes, asset.sha256, md5)
         known = f"sha256:{asset.sha256}" if asset.sha256 else f"md5:{md5}" if md5 else None
         pooch.get_logger().setLevel("WARNING")  # it would log each file
         with _bar(asset.name, leave=False) as bar:
-            way = Resuming(part_of(asset.name), wanted, bar, self.patience)
+            wanted = {"size": asset.bytes, "sha256": asset.sha256, "md5": md5}
+            way = Resuming(part_of(asset.name), bar, self.patience, **wanted)
             pooch.retrieve(url, known, fname=file.name, path=file.parent, downloader=way)
             bar.leave = True
-        return replace(asset, bytes=way.size, sha256=way.sha256)
+        return replace(asset, bytes=way.reached(), sha256=way.found["sha256"])
 
     def _unpack(self, asset: Asset, archive: Path, folder: Path) -> str:
         """Unpack an archive; which folder in it is the asset."""
@@ -455,40 +453,23 @@ def _disk_errors(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """Hold an asset against other processes; the system frees the lock of one that dies."""
-    path = home() / ".locks" / f"{assets.folder_of(name).name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+def _workshop(name: str) -> Iterator[Path]:
+    """A temporary folder for an asset, which other processes leave until this one is done.
+
+    The system frees the lock of a process that dies; the next one clears away what it left.
+    """
+    key = assets.folder_of(name).name
+    lock, folder = FileLock(home() / ".locks" / f"{key}.lock"), home() / f".work-{key}"
+    (home() / ".locks").mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         print(f"Another process is fetching {name}: waiting for it.", file=sys.stderr)
         lock.acquire()
     try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def workshop(parent: Path) -> Iterator[Path]:
-    """A temporary folder in `parent`, so on its disk; what killed processes left is removed."""
-    parent.mkdir(parents=True, exist_ok=True)
-    for lock in parent.glob(".lock-*"):
-        folder = parent / lock.name.replace(".lock-", ".work-")
-        with suppress(OSError, Timeout):
-            if folder.exists() or time.time() - lock.stat().st_mtime > STALE:
-                with FileLock(lock, timeout=0):
-                    shutil.rmtree(folder, ignore_errors=True)
-                lock.unlink(missing_ok=True)
-    token = secrets.token_hex(4)
-    folder, lock = parent / f".work-{token}", FileLock(parent / f".lock-{token}")
-    try:
-        with lock:  # before the folder is there, so that nobody takes it for abandoned
-            folder.mkdir()
-            yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()

@@ -293,8 +293,10 @@ def main():
 
     # Imported late: with --source and --work the course's own package is not needed.
     if not (args.source and args.work):
+        from places import asset
+
         from helpers import assets
-    source = args.source or assets.path("imdb-reviews", profile="full")
+    source = args.source or asset("imdb-reviews")
     work = args.work or assets.cache_folder() / "train_word2vec"
     work.mkdir(parents=True, exist_ok=True)
 
