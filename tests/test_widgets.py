@@ -100,7 +100,7 @@ def test_an_error_in_the_function_stands_in_the_panel_and_the_controls_live_on()
 
 def test_what_is_printed_is_no_markup_and_nothing_is_displayed_beside():
     before = len(SHOWN)
-    assert "&lt;grid&gt;" in widgets.picture_of(draw, 3, grid=True)
+    assert "&lt;grid&gt;" in widgets.panel_of(draw, 3, grid=True)
     assert len(SHOWN) == before and not plt.get_fignums()
 
 
@@ -127,7 +127,7 @@ def test_an_uploaded_file_is_read_in_both_versions(value):
 
 
 def test_an_uploaded_file_is_answered():
-    widgets.upload(lambda name, content: print(name, len(content)), ".png", title="Your picture")
+    widgets.upload(lambda name, content: print(name, len(content)), ".png", title="Your image")
     _, button, panel = box().children
     assert button.accept == ".png" and panel.value == ""
     file = {"name": "dog.png", "type": "image/png", "size": 3, "content": b"abc"}
@@ -136,55 +136,31 @@ def test_an_uploaded_file_is_answered():
     assert "dog.png 3" in panel.value
 
 
-# --- questions and progress -----------------------------------------------------------------
+def test_an_error_written_for_people_stands_alone_and_others_name_their_line():
+    def refuse(number):
+        if number:
+            widgets.explore(draw, start={"labels": 3}, nothing=3.5)
+        plots.show(None, alt="")
+
+    assert "TypeError: The control nothing is 3.5" in widgets.panel_of(refuse, 1)
+    page = widgets.panel_of(refuse, 0)
+    assert "A figure needs a text" in page and "ValueError" not in page
+
+    def foreign():
+        int("word")
+
+    assert "ValueError: invalid literal" in widgets.panel_of(foreign)
+    assert "of foreign)" in widgets.panel_of(foreign)
 
 
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-
-
-def test_a_question_has_buttons_and_explains_each(own):
-    exercises.quiz("start.frozen")
-    _, listed, buttons, answer = box().children
+def test_a_question_has_buttons_and_explains_each(content, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    exercises.quiz("small.once")
+    listed, buttons, answer = box().children
     assert isinstance(buttons, ipywidgets.RadioButtons) and buttons.value is None
-    assert "<code>trainable = False</code>" in listed.value and answer.value == ""
-    assert 'exercises.quiz("start.frozen", "a")' in SHOWN[-1]["text/plain"]
+    assert "Why <code>once</code>?" in listed.value and answer.value == ""
+    assert 'exercises.quiz("small.once", "a")' in SHOWN[-1]["text/plain"]
     buttons.value = "a"
     assert "Not quite." in answer.value and progress.solved() == {}
-    buttons.value = "c"
-    assert "Right." in answer.value and "<code>what_moved</code>" in answer.value
-    assert list(progress.solved()) == ["start.frozen"]
-
-
-def test_only_own_right_answers_count(own, capsys):
-    exercises.check("start.count", 64)
-    exercises.check("start.count", 66, own=False)
-    assert progress.solved() == {}
-    exercises.check("start.count", 66)
-    assert list(progress.solved()) == ["start.count"]
-
-
-def test_a_spoilt_or_locked_file_costs_no_answer(own, capsys):
-    progress.file().parent.mkdir(parents=True)
-    progress.file().write_text("{")
-    assert progress.solved() == {}
-    progress.note("start.count")
-    assert list(progress.solved()) == ["start.count"]
-    progress.file().unlink()
-    progress.file().mkdir()
-    exercises.check("start.count", 66)
-    assert "Correct" in capsys.readouterr().out
-    assert [path.name for path in progress.file().parent.glob("*.part")] == []
-
-
-def test_every_name_in_a_notebook_is_known():
-    for chapter, (stem, names) in zip(exercises.CHAPTERS, progress.asked().items(), strict=True):
-        known, questions = exercises.names(chapter)
-        assert sorted(names) == sorted((*known, *questions)), stem
-
-
-def test_the_bar():
-    assert progress.bar(0, 8) == "[--------------------] 0 of 8 solved"
-    assert progress.bar(8, 8) == "[####################] 8 of 8 solved"
-    assert progress.bar(0, 0).endswith("0 of 0 solved")
+    buttons.value = "b"
+    assert "Right." in answer.value and list(progress.solved()) == ["small.once"]

@@ -1,7 +1,7 @@
-"""Sliders, menus and fields over plain functions: each shows what a still picture cannot.
+"""Sliders, menus and fields over plain functions: each shows what a still figure cannot.
 
 A cell first calls the function itself, so the page makes sense without widgets; then `explore`
-puts controls above the same function. Figures come as pictures with alt text in one HTML panel,
+puts controls above the same function. Figures come as images with alt text in one HTML panel,
 which works alike on ipywidgets 7.7 and 8 and in every front end; all controls work by keyboard.
 """
 
@@ -14,27 +14,33 @@ from pathlib import Path
 
 from IPython.display import display
 
+import course
+import helpers
 from helpers import plots
 
-COURSE = Path(__file__).resolve().parents[2]  # errors raised in here are written for people
+OURS = tuple(Path(package.__file__).parent for package in (course, helpers))
 
 
-def picture_of(function: Callable, *args, **values) -> str:
+def panel_of(function: Callable, *args, **values) -> str:
     """What a function prints and draws, as HTML. An error becomes one sentence."""
     printed = io.StringIO()
     with plots.collect() as shown, contextlib.redirect_stdout(printed):
         try:
             function(*args, **values)
         except Exception as error:  # a wrong value must not silence the controls
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            if isinstance(error, ValueError) and Path(where.filename).is_relative_to(COURSE):
-                print(error)  # written for people: it says what, where and what to do
-            else:
-                print(f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})")
-    text = printed.getvalue().rstrip()
+            print(_sentence(error))
+    text = html.escape(printed.getvalue().rstrip())
     style = "white-space: pre-wrap; word-break: normal"  # Lab would break within words
-    lines = f'<pre style="{style}">{html.escape(text)}</pre>' if text else ""
-    return lines + "".join(shown)
+    return (f'<pre style="{style}">{text}</pre>' if text else "") + "".join(shown)
+
+
+def _sentence(error):
+    """The course's own errors are written for people; others say where they come from."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    ours = any(Path(where.filename).is_relative_to(folder) for folder in OURS)
+    if isinstance(error, ValueError) and ours:
+        return str(error)
+    return f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})"
 
 
 def explore(function: Callable, *, title: str = "", start: dict | None = None, **controls) -> None:
@@ -53,25 +59,19 @@ def explore(function: Callable, *, title: str = "", start: dict | None = None, *
     Raises:
         TypeError: a control of none of these kinds.
     """
-    made = {name: _control(name, given) for name, given in controls.items()}
+    names = ", ".join(name.replace("_", " ") for name in controls)
+    words = f"{title} In JupyterLab, run this cell to change: {names}.".strip()
     if not possible():
-        print(_in_words(title, made))
+        print(words)
         return
-    import ipywidgets
-
-    panel = ipywidgets.HTML()
-    panel.add_class("course-panel")
-
-    def update(*_):
-        panel.value = picture_of(function, **{name: c.value for name, c in made.items()})
-
+    made = {name: _control(name, given) for name, given in controls.items()}
     for name, value in (start or {}).items():
         made[name].value = value
-    for control in made.values():
-        control.observe(update, "value")
-    update()
-    heading = [ipywidgets.HTML(f"<b>{html.escape(title)}</b>")] if title else []
-    show(ipywidgets.VBox([*heading, *made.values(), panel]), _in_words(title, made))
+
+    def update(panel, *_):
+        panel.value = panel_of(function, **{name: c.value for name, c in made.items()})
+
+    _lay_out(title, list(made.values()), update, words)
 
 
 def upload(function: Callable, accept: str, *, title: str) -> None:
@@ -89,15 +89,25 @@ def upload(function: Callable, accept: str, *, title: str) -> None:
     import ipywidgets
 
     button = ipywidgets.FileUpload(accept=accept, multiple=False, description="Your file")
-    panel = ipywidgets.HTML()
 
-    def update(*_):
+    def update(panel, *_):
         for name, content in uploaded(button.value):
-            panel.value = picture_of(function, name, content)
+            panel.value = panel_of(function, name, content)
 
-    button.observe(update, "value")
-    heading = ipywidgets.HTML(f"<b>{html.escape(title)}</b>")
-    show(ipywidgets.VBox([heading, button, panel]), words)
+    _lay_out(title, [button], update, words)
+
+
+def _lay_out(title, controls, update, words):
+    """Title, controls, and a panel that follows them."""
+    import ipywidgets
+
+    panel = ipywidgets.HTML()
+    panel.add_class("course-panel")
+    for control in controls:
+        control.observe(lambda change: update(panel), "value")
+    update(panel)
+    heading = [ipywidgets.HTML(f"<b>{html.escape(title)}</b>")] if title else []
+    show(ipywidgets.VBox([*heading, *controls, panel]), words)
 
 
 def uploaded(value) -> list[tuple[str, bytes]]:
@@ -124,40 +134,28 @@ def possible() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
-def _in_words(title, made):
-    names = ", ".join(name.replace("_", " ") for name in made)
-    return f"{title} In JupyterLab, run this cell to change: {names}.".strip()
-
-
 def _control(name, given):
     import ipywidgets
 
-    plain = {
-        "description": name.replace("_", " "),
-        "style": {"description_width": "8em"},
-        "layout": {"width": "32em"},
-    }
+    plain = {"description": name.replace("_", " "), "style": {"description_width": "8em"},
+             "layout": {"width": "32em"}}
+    settled = {"continuous_update": False, **plain}  # redraw when a slider or a text is let go
     if isinstance(given, bool):
         return ipywidgets.Checkbox(value=given, **plain)
     if isinstance(given, str):
-        return ipywidgets.Text(value=given, continuous_update=False, **plain)
+        return ipywidgets.Text(value=given, **settled)
     if isinstance(given, dict):
         return ipywidgets.Dropdown(options=list(given.items()), **plain)
     if isinstance(given, list | range) and given:
         if all(isinstance(each, int | float) for each in given):
-            return ipywidgets.SelectionSlider(
-                options=list(given), continuous_update=False, **plain
-            )
+            return ipywidgets.SelectionSlider(options=list(given), **settled)
         return ipywidgets.Dropdown(options=list(given), **plain)
     if isinstance(given, tuple) and len(given) in (2, 3):
         low, high, *step = given
-        kind = ipywidgets.IntSlider
-        if not all(isinstance(each, int) for each in given):
-            kind = ipywidgets.FloatSlider
-        settings = {"step": step[0]} if step else {}
-        return kind(
-            value=low, min=low, max=high, continuous_update=False, **settings, **plain
-        )
+        whole = all(isinstance(each, int) for each in given)
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        steps = {"step": step[0]} if step else {}
+        return kind(value=low, min=low, max=high, **steps, **settled)
     raise TypeError(
         f"The control {name} is {given!r}: give a list, a dictionary, (low, high), True, False "
         "or a text."

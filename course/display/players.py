@@ -1,0 +1,97 @@
+"""Players for sounds, alone and below a figure with a cursor: HTML that needs no kernel."""
+
+import html
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from IPython.display import Audio
+
+from helpers import plots
+
+LEFT, RIGHT = 0.09, 0.985  # where the time axis begins and ends, as shares of the figure's width
+# Puts the cursor where the sound is, and says what is probable at the nearest moment.
+MOVE = """
+const box = this.closest('[data-moments]'), now = this.currentTime;
+const {left, width, length, seconds, lines} = JSON.parse(box.dataset.moments);
+const share = Math.min(1, now / length);
+box.querySelector('[data-cursor]').style.left = 100 * (left + width * share) + '%';
+const gaps = seconds.map(second => Math.abs(second - now));
+box.querySelector('output').textContent = lines[gaps.indexOf(Math.min(...gaps))];
+"""
+# The browser reports the time only four times per second: while it plays, ask with each frame.
+RUN = f"const step = () => {{{MOVE} if (!this.paused) requestAnimationFrame(step); }}; step();"
+
+
+def players(
+    waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3,
+    rate: int | None = None,
+) -> None:
+    """Players for sounds, each under its title.
+
+    Args:
+        waveforms: float of shape (samples,), -1 to 1; a quiet one stays quiet.
+        titles: one for each.
+        columns: players side by side.
+        rate: samples per second; that of `helpers.audio` if None.
+    """
+    cells = []
+    for waveform, title in zip(waveforms, titles, strict=True):
+        label = html.escape(title, quote=True)
+        player = f'<audio controls src="{_source(waveform, rate)}" aria-label="{label}"'
+        cells.append(f'<div>{html.escape(title)}<br>{player} style="width: 15em"></audio></div>')
+    grid = f"display: grid; grid-template-columns: repeat({columns}, max-content); gap: 0.6em"
+    plots.show_html(f'<div style="{grid}">{"".join(cells)}</div>', "Players: " + ", ".join(titles))
+
+
+def listen_along(
+    waveform: np.ndarray, log_mel: np.ndarray, curves: dict[str, Sequence[float]],
+    seconds: Sequence[float], title: str, *, scale=None, alt: str,
+) -> None:
+    """As `figures.through_time`, with a player below whose cursor runs over both panels.
+
+    A line under the player says what is probable at the cursor.
+
+    Args:
+        waveform: (samples,), -1 to 1.
+        log_mel, curves, seconds, scale: as for `figures.through_time`.
+        title: a line above.
+        alt: what the figure shows.
+    """
+    from helpers.audio import figures
+
+    scale, lines = scale or figures.YAMNET, []
+    for i, moment in enumerate(seconds):
+        shares = ", ".join(f"{name} {row[i]:.0%}" for name, row in curves.items())
+        lines.append(f"patch around {moment:.2f} s: {shares}")
+    moments = {"left": LEFT, "width": RIGHT - LEFT, "seconds": [float(each) for each in seconds],
+               "length": len(log_mel) * scale.hop / scale.rate, "lines": lines}
+    picture = _panels(figures.draw_through_time, log_mel, curves, seconds, scale)
+    data, move, run, named, shown = (
+        html.escape(each, quote=True) for each in (json.dumps(moments), MOVE, RUN, title, alt)
+    )
+    page = f"""<div style="max-width: 46em" data-moments="{data}"><div>{named}</div>
+<div style="position: relative"><img src="data:image/png;base64,{picture}" alt="{shown}"
+style="width: 100%; display: block"><div data-cursor style="position: absolute; top: 3%;
+bottom: 12%; left: {100 * LEFT}%; border-left: 2px solid {plots.COLOURS[5]}; pointer-events: none">
+</div></div><audio controls src="{_source(waveform, scale.rate)}" aria-label="{named}"
+style="width: 100%" ontimeupdate="{move}" onplay="{run}"></audio>
+<output style="display: block">{html.escape(lines[0])}</output></div>"""
+    plots.show_html(page, f"{title}: a player over this figure. {alt}")
+
+
+def _panels(draw, log_mel, curves, seconds, scale):
+    """The figure, untrimmed: the cursor must know where second 0 lies."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((8, 3.6))
+    axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
+    draw(axes, log_mel, curves, seconds, scale)
+    return plots.encode(figure, trim=False)[0]
+
+
+def _source(waveform, rate):
+    if rate is None:
+        from helpers.audio import RATE as rate
+    return Audio(np.clip(waveform, -1, 1), rate=rate, normalize=False).src_attr()

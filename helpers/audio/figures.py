@@ -1,0 +1,147 @@
+"""Figures of sounds: waves, log-mel spectrograms, and what a model hears in them when."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers import plots
+from helpers.audio.data import RATE
+from helpers.audio.spectrograms import HIGHEST, HOP, LOWEST
+
+
+class Scale(NamedTuple):
+    """What the rows and columns of a log-mel spectrogram mean; the defaults are YAMNet's."""
+
+    rate: int = RATE  # samples per second
+    hop: int = HOP  # samples from one frame to the next
+    lowest: float = LOWEST  # Hz
+    highest: float = HIGHEST  # Hz
+
+
+YAMNET = Scale()
+
+
+def waveforms(
+    sounds: Sequence[np.ndarray], titles: Sequence[str], *, scale: Scale = YAMNET, alt: str
+) -> None:
+    """Sounds of shape (samples,), -1 to 1, over time in seconds, each on its own scale."""
+    with plots.canvas(1, len(sounds), (2.6, 1.9), alt) as axes:
+        for axis, sound, title in zip(axes[0], sounds, titles, strict=True):
+            _wave(axis, sound, title, scale)
+        axes[0, 0].set_ylabel("amplitude")
+
+
+def spectrograms(
+    log_mels: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3,
+    compare: bool = False, scale: Scale = YAMNET, alt: str,
+) -> None:
+    """Log-mel spectrograms (frames, bands): time to the right, mel frequency upwards.
+
+    Black is what is no louder than the quietest 5 % of a clip, the brightest its loudest place.
+    To compare loudness, `compare` gives all of them the colours of the first.
+    """
+    columns = min(columns, len(log_mels))
+    with plots.canvas(-(-len(log_mels) // columns), columns, (2.7, 1.9), alt, sharey=True) as axes:
+        for axis in axes.flat[len(log_mels) :]:
+            axis.set_axis_off()
+        for axis, log_mel, title in zip(axes.flat, log_mels, titles, strict=False):
+            _spectrogram(axis, log_mel, title, scale, log_mels[0] if compare else log_mel)
+
+
+def front_end(
+    waveform: np.ndarray, spectrum: np.ndarray, weights: np.ndarray, log_mel: np.ndarray, *,
+    scale: Scale = YAMNET, alt: str,
+) -> None:
+    """From a wave to its log-mel spectrogram in four panels.
+
+    Args:
+        waveform: (samples,), -1 to 1.
+        spectrum: (frames, bins), magnitudes of frequencies from 0 to half the rate.
+        weights: (bins, bands), how much of each frequency goes into each band.
+        log_mel: (frames, bands).
+    """
+    with plots.canvas(1, 4, (2.5, 2.5), alt) as axes:
+        wave, linear, filters, mel = axes[0]
+        _wave(wave, waveform, "1. the wave", scale)
+        place = (0, len(spectrum) * scale.hop / scale.rate, 0, scale.rate / 2000)
+        linear.imshow(spectrum.T, origin="lower", aspect="auto", cmap="magma", extent=place,
+                      vmin=0, vmax=np.quantile(spectrum, 0.99))
+        linear.set(title="2. its frequencies", xlabel="s", ylabel="kHz")
+        for i, weight in enumerate(weights.T[3::8]):
+            filters.plot(weight, np.linspace(0, place[-1], len(weight)), color=plots.COLOURS[i % 2])
+        filters.set(title="3. every 8th mel filter", xlabel="weight", ylim=place[2:])
+        _spectrogram(mel, log_mel, "4. log-mel", scale, log_mel)
+
+
+def through_time(
+    log_mel: np.ndarray, curves: dict[str, Sequence[float]], seconds: Sequence[float], *,
+    scale: Scale = YAMNET, alt: str,
+) -> None:
+    """A spectrogram (frames, bands), and below it probabilities, 0 to 1, at some moments.
+
+    Args:
+        log_mel: (frames, bands).
+        curves: probabilities by the name of their class, one for each moment.
+        seconds: the moments.
+    """
+    ratios = {"height_ratios": (3, 2)}
+    with plots.canvas(2, 1, (8, 1.9), alt, sharex=True, gridspec_kw=ratios) as axes:
+        draw_through_time(axes[:, 0], log_mel, curves, seconds, scale)
+
+
+def draw_through_time(axes, log_mel, curves, seconds, scale: Scale = YAMNET) -> None:
+    """The figure of `through_time` on two given axes, for a player with a cursor."""
+    upper, lower = axes
+    _spectrogram(upper, log_mel, "", scale, log_mel)
+    for i, (name, probabilities) in enumerate(curves.items()):
+        lower.plot(seconds, probabilities, color=plots.COLOURS[i], marker=plots.MARKERS[i],
+                   linestyle=plots.LINES[i], label=name)
+    upper.set_xlabel("")
+    lower.set(xlabel="s", ylabel="probability", ylim=(-0.05, 1.05),
+              xlim=(0, len(log_mel) * scale.hop / scale.rate))
+    lower.grid()
+    lower.legend()
+
+
+def occlusion(
+    log_mels: Sequence[np.ndarray], maps: Sequence[np.ndarray], titles: Sequence[str],
+    class_name: str, *, scale: Scale = YAMNET, alt: str,
+) -> None:
+    """Above, log-mel spectrograms; below, what covering each tile takes from a probability.
+
+    Args:
+        log_mels: (frames, bands) each.
+        maps: (time, mel frequency) on any grid over the same clip: by how much, 0 to 1, the
+            probability of the class falls when the tile is covered; above 0 it speaks for it.
+        titles: one for each.
+        class_name: the class.
+    """
+    most = 100 * max(np.abs(each).max() for each in maps) or 1
+    with plots.canvas(2, len(maps), (2.7, 1.9), alt, sharey=True) as axes:
+        for (above, below), log_mel, heat, title in zip(
+            axes.T, log_mels, maps, titles, strict=True
+        ):
+            _spectrogram(above, log_mel, title, scale, log_mel)
+            shades = _spectrogram(below, log_mel, "", scale, log_mel)
+            shades.set(data=100 * heat.T, cmap=plots.two_sided(), clim=(-most, most))
+        bar = below.figure.colorbar(shades, ax=list(axes[1]), aspect=14)
+        bar.set_label(f"points of {class_name}\nlost when covered", size=9)
+
+
+def _wave(axis, sound, title, scale):
+    axis.plot(np.arange(len(sound)) / scale.rate, sound, color=plots.COLOURS[0], linewidth=0.4)
+    axis.set(title=title, xlabel="s")
+
+
+def _spectrogram(axis, log_mel, title, scale, colours_of):
+    from librosa import hz_to_mel
+
+    (frames, bands), marks = log_mel.shape, np.array([250, 1000, 4000])
+    low, high = hz_to_mel(np.array([scale.lowest, scale.highest]), htk=True)
+    places = (hz_to_mel(marks, htk=True) - low) / (high - low) * bands
+    axis.set_yticks(places, ["250 Hz", "1 kHz", "4 kHz"])
+    axis.set(title=title, xlabel="s")
+    return axis.imshow(log_mel.T, origin="lower", aspect="auto", cmap="magma",
+                       extent=(0, frames * scale.hop / scale.rate, 0, bands),
+                       vmin=np.quantile(colours_of, 0.05), vmax=colours_of.max())
