@@ -72,7 +72,7 @@ def test_a_file_is_split_by_class_the_same_each_time(csv, monkeypatch, tmp_path,
     assert [len(y) for _, (_, y) in first.splits()] == [36, 12, 12]
     assert [int(y.sum()) for _, (_, y) in first.splits()] == [18, 6, 6]
     assert len(set(everything(first))) == 60
-    assert capsys.readouterr().out == "mine.csv: 30 of 'negative', 30 of 'positive'.\n"
+    assert capsys.readouterr().out == "mine.csv: 30 of 'negative'; 30 of 'positive'.\n"
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "another"))  # so that it is split anew
     assert everything(load(path)) == everything(first)
     other = load(path, seed=1)
@@ -88,7 +88,7 @@ def test_a_second_call_reads_nothing_anew_and_says_the_same(csv, monkeypatch, ca
     tidy = texts.__globals__["_tidy"]
     monkeypatch.setitem(texts.__globals__, "_tidy", lambda *a: tidied.append(1) or tidy(*a))
     assert texts(path) == place and capsys.readouterr().out == said and not tidied
-    assert "left out 1 without text or label." in said
+    assert "1 left out without text or label." in said
     csv([*lines, "Another film is good,positive"])
     assert texts(path) != place and tidied == [1]
 
@@ -124,6 +124,18 @@ def test_odd_reviews_are_read(csv):
     assert (coded.test.x[:, 0] != text.PADDING).all() and coded.test.x.shape[1] == text.LENGTH
 
 
+def test_blank_lines_and_cells_of_a_spreadsheet_are_no_texts(csv, capsys):
+    lines = [f'"{line.replace(",", chr(34) + ";" + chr(34))}";;' for line in rows()]
+    data = load(csv(['"sep=;"', " Text ; LABEL ;;", *lines[:9], ";;;", "", "  ", ";", *lines[9:]]))
+    assert len(everything(data)) == 60 and "The film 1 is fine" in everything(data)
+    assert capsys.readouterr().out == "mine.csv: 30 of 'negative'; 30 of 'positive'.\n"
+
+
+def test_a_comma_or_a_quote_behind_a_backslash_belongs_to_the_text(csv):
+    data = load(csv(["text,label", *rows(), "So\\, so,negative", '"A \\"b\\", c",positive']))
+    assert "So, so" in everything(data) and 'A "b", c' in everything(data)
+
+
 # --- what is left out, and said ---
 
 
@@ -131,7 +143,8 @@ def test_empty_and_repeated_reviews_are_left_out_and_counted(csv, capsys):
     lines = rows()
     extra = [lines[0], lines[1], ",positive", "   ,negative", "no label,", "NaN,positive"]
     assert len(everything(load(csv(["text,label", *lines, *extra])))) == 60
-    assert "left out 4 without text or label, 2 that came twice." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "4 left out without text or label; 2 left out as already there." in said
 
 
 def test_reviews_that_read_alike_stand_on_one_side_and_once(csv, capsys):
@@ -145,8 +158,8 @@ def test_reviews_that_read_alike_stand_on_one_side_and_once(csv, capsys):
     ]
     found = everything(load(csv(["text,label", *lines, *alike])))
     said = capsys.readouterr().out
-    assert "left out 3 that came twice, 2 that have both labels." in said
-    assert "longer than the 40 words that are read: 1." in said
+    assert "3 left out as already there; 2 left out for having both labels;" in said
+    assert "; 1 longer than the 40 words that are read." in said
     assert len(found) == 60 and "The film 2 is superb" not in found
     read = [" ".join(text.tokens(each.casefold())) for each in found]
     assert len(set(read)) == len(read)
@@ -169,14 +182,14 @@ def test_remains_of_the_web_become_plain_text(csv, capsys):
     assert "It's not bad at all & more" in found
     assert "A \"quoted\" - and 'won't' ..." in found
     assert "caf\u00e9 now" in found
-    assert "HTML and typographic characters became plain ones: 3." in capsys.readouterr().out
+    assert "; 3 with HTML or typographic characters, now plain." in capsys.readouterr().out
 
 
 def test_texts_without_spaces_are_named_with_what_to_do(csv, capsys):
     thai, cut = "ภาพยนตร์เรื่องนี้ดีมาก", "这 部 电影 非常 好看"
     load(csv(["text,label", *rows(), f"{thai},positive", "とても面白い映画でした,positive"]))
     said = capsys.readouterr().out
-    assert "without spaces between words: 2." in said and "jieba (Chinese)" in said
+    assert "; 2 without spaces between words." in said and "jieba (Chinese)" in said
     load(csv(["text,label", *rows(), f"{cut},positive", "정말 재미있는 영화였어요,negative"]))
     assert "spaces" not in capsys.readouterr().out
 
@@ -204,6 +217,7 @@ def test_texts_without_spaces_are_named_with_what_to_do(csv, capsys):
         (["text,label", rows()[0], '"So" so,positive', *rows()], "the quotes in line 3"),
         (["sep=;", "text;label", '"So" so;positive'], "the quotes in line 3"),
         (["text,label"], r"has 0 \(\)"),
+        (["text", "So so", "Very good"], "has no column 'label' but 'text'"),
         ([], "cannot be read as CSV"),
     ],
 )
@@ -214,7 +228,7 @@ def test_a_wrong_file_gets_one_sentence(csv, lines, message):
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_file_in_another_encoding_or_missing_gets_one_sentence(csv, tmp_path):
+def test_a_file_in_another_encoding_or_missing_gets_one_sentence(csv, tmp_path, monkeypatch):
     path = csv(["text,label", "Fort drôle,positive"], encoding="latin-1")
     with pytest.raises(ValueError, match="is not UTF-8 text .* save it as 'CSV UTF-8'"):
         texts(path)
@@ -224,6 +238,10 @@ def test_a_file_in_another_encoding_or_missing_gets_one_sentence(csv, tmp_path):
         texts(tmp_path)
     with pytest.raises(ValueError, match="There is no file film_reviews"):
         texts("film_reviews")
+    csv(["text,label", *rows()])
+    monkeypatch.setattr(Path, "read_bytes", lambda self: open(tmp_path))
+    with pytest.raises(ValueError, match="mine.csv cannot be opened"):
+        texts(tmp_path / "mine.csv")
 
 
 # --- files as learners have them ---
@@ -245,29 +263,29 @@ def made(tmp_path_factory):
 
 PLAIN = "the cast is warm and the ending number 1 is splendid"
 RIGHT = {  # file: class names, texts in all, one of the texts, what is said
-    "plain.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
-    "semicolons.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
-    "tabs.tsv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
-    "utf16.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
+    "plain.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
+    "semicolons.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
+    "tabs.tsv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
+    "utf16.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
     "backslash-quotes.csv": ("neg pos", 120, f'he said "{PLAIN}" to me, twice', "60 of 'neg'"),
     "long-text.csv": ("neg pos", 121, ("very long " * 14_000).strip(), "61 of 'pos'"),
     "html.csv": (
         "neg pos",
         120,
         "It's the cast is warm. And the ending number 1 is splendid.",
-        "became plain ones: 120.",
+        "120 with HTML or typographic",
     ),
-    "curly.csv": ("neg pos", 120, f"It's a \"warm\" film - {PLAIN} ...", "plain ones: 120."),
-    "chinese.csv": ("neg pos", 120, "这部电影好感第1次看好。", "between words: 120."),
-    "floats.csv": ("0 1", 120, PLAIN, "60 of '0', 60 of '1'."),
-    "nan.csv": ("neg pos", 114, PLAIN, "left out 6 without text or label."),
-    "capitals.csv": ("neg pos", 120, PLAIN, "capitals in labels do not count."),
-    "index.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
-    "extra-commas.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
+    "curly.csv": ("neg pos", 120, f"It's a \"warm\" film - {PLAIN} ...", "120 with HTML"),
+    "chinese.csv": ("neg pos", 120, "这部电影好感第1次看好。", "120 without spaces between words."),
+    "floats.csv": ("0 1", 120, PLAIN, "60 of '0'; 60 of '1'."),
+    "nan.csv": ("neg pos", 114, PLAIN, "6 left out without text or label."),
+    "capitals.csv": ("neg pos", 120, PLAIN, "Capitals in labels do not count"),
+    "index.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
+    "extra-commas.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
     "twice.csv": ("neg pos", 120, PLAIN, "read the column 'text', not 'Text'."),
-    "ten-two.csv": ("2 10", 120, PLAIN, "60 of '10', 60 of '2'."),
-    "mac.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
-    "sep-line.csv": ("neg pos", 120, PLAIN, "60 of 'neg', 60 of 'pos'."),
+    "ten-two.csv": ("2 10", 120, PLAIN, "60 of '10'; 60 of '2'."),
+    "mac.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
+    "sep-line.csv": ("neg pos", 120, PLAIN, "60 of 'neg'; 60 of 'pos'."),
 }
 WRONG = {
     "latin1.csv": "is not UTF-8 text .* save it as 'CSV UTF-8'",

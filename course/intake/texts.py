@@ -53,25 +53,25 @@ def texts(dataset: str | Path = BUNDLED, *, seed: int = 0) -> str:
     """
     own = str(dataset) != BUNDLED
     path = Path(dataset).expanduser() if own else assets.path(BUNDLED)
+    if own and not path.is_file():
+        fault = f"{path} is a folder" if path.is_dir() else f"There is no file {path}"
+        raise ValueError(f"{fault}: write '{BUNDLED}', or the path of a CSV file.")
     if not own and Path(BUNDLED).is_file():
         print(f"'{BUNDLED}' is the course's own data. For your file, write './{BUNDLED}'.")
     if not own and path.is_file():
         return BUNDLED
-    if own and not path.is_file():
-        fault = f"{path} is a folder" if path.is_dir() else f"There is no file {path}"
-        raise ValueError(f"{fault}: write '{BUNDLED}', or the path of a CSV file.")
-
-    def write(folder):
-        table, notes = _read_csv(path) if own else _read_sentences(path)
-        table = _tidy(table, path, notes)
-        held_out = len(table) // (5 if own else 10)
-        table["split"] = _split(table, path, held_out, seed)
-        table.to_csv(folder / "reviews.csv", index=False, encoding="utf-8", lineterminator="\n")
-        return notes
-
     files = [path] if own else sorted(path.glob("rt-polarity.*"))
     key = folders.content_key(path.parent, files, "texts", 1, seed)
-    return str(folders.keep(key, write) / "reviews.csv")
+    return str(folders.keep(key, lambda folder: _write(folder, path, own, seed)) / "reviews.csv")
+
+
+def _write(folder, path, own, seed):
+    """Fill the folder; returns what is to be said about the file."""
+    table, notes = _read_csv(path) if own else _read_sentences(path)
+    table, more = _tidy(table, path)
+    table["split"] = _split(table, path, len(table) // (5 if own else 10), seed)
+    table.to_csv(folder / "reviews.csv", index=False, encoding="utf-8", lineterminator="\n")
+    return notes + more
 
 
 def _read_sentences(folder):
@@ -89,7 +89,10 @@ def _read_sentences(folder):
 
 def _read_csv(path):
     """The columns text, label and perhaps split, and a note on columns that were ignored."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be opened ({error.strerror}).") from None
     utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # Excel's "Unicode text"
     try:
         content = content.decode("utf-16" if utf16 else "utf-8-sig")
@@ -123,7 +126,7 @@ def _rows(content):
     Raises:
         csv.Error: with the line at fault and a description.
     """
-    stated = re.match(r"sep=(.)\n", content, re.I)  # a line of Excel's own
+    stated = re.match(r'"?sep=(.)"?\n', content, re.I)  # a line of Excel's own
     if stated:
         content = "\n" + content[stated.end() :]  # lines keep their numbers
     head = content.lstrip("\n").partition("\n")[0].casefold()
@@ -150,28 +153,28 @@ def _parsed(content, dialect):
             raise csv.Error(line, f"check the quotes in line {line} ({error})") from None
         if row is None:
             break
-        width = len(rows[0]) if rows else 1
+        width = len(rows[0]) if rows else 2
         while len(row) > width and not row[-1].strip():  # a spreadsheet's empty columns
             row.pop()
-        if rows and len(row) != width and any(map(str.strip, row)):
-            fault = f"line {line} has not {width} fields but {len(row)}"
-            raise csv.Error(line, f"{fault}: put texts that hold a comma or the like in quotes")
-        rows += [row] if len(row) > 1 else []
+        if any(map(str.strip, row)):
+            if rows and len(row) != width:
+                fault = f"line {line} has not {width} fields but {len(row)}"
+                raise csv.Error(line, f"{fault}: put texts that hold a comma or the like in quotes")
+            rows.append(row)
         line = reader.line_num + 1
     if not rows:
-        raise csv.Error(1, "it has no line with two columns")
+        raise csv.Error(1, "it is empty")
     return [name.strip() for name in rows[0]], rows[1:]
 
 
-def _tidy(table, path, notes):
-    """Texts in plain characters, none empty or twice; what was changed or left out is noted.
+def _tidy(table, path):
+    """Texts in plain characters, none empty or twice, and lines that say what was changed.
 
     What comes twice would else stand on both sides of the split, and what stands there with both
     labels teaches neither.
     """
     table = table.apply(lambda column: column.str.split().str.join(" "))
-    plain = table.text.map(_plain)
-    changed = int((plain != table.text).sum())
+    plain, notes = table.text.map(_plain), []
     # pandas writes whole numbers as 1.0 where a label is missing
     label = table.label.str.replace(r"^([+-]?\d+)\.0+$", r"\1", regex=True)
     missing = plain.str.lower().isin(MISSING) | label.str.lower().isin(MISSING)
@@ -179,34 +182,26 @@ def _tidy(table, path, notes):
     folded = full.label.str.casefold()
     if full.label.nunique() > 2 and folded.nunique() == 2:  # Pos and pos are one
         full["label"] = folded.map(full.label.groupby(folded).agg(lambda same: same.mode()[0]))
-        notes.append(f"{path.name}: capitals in labels do not count.")
+        notes.append("Capitals in labels do not count here.")
     read = full.text.map(lambda text: " ".join(tokens(text.casefold())) or text)
     clear = full.label.groupby(read).transform("nunique") == 1
     once = full[clear & ~read.duplicated()].reset_index(drop=True)
-    counts = once.label.value_counts().sort_index()
-    if len(counts) != 2:
+    names = sorted(set(once.label))
+    if len(names) != 2:
         raise ValueError(
-            f"{path} needs two labels, one for each class, and has {len(counts)} "
-            f"({', '.join(map(repr, counts.index[:5]))}): correct the column 'label'."
+            f"{path} needs two labels, one for each class, and has {len(names)} "
+            f"({', '.join(map(repr, names[:5]))}): correct the column 'label'."
         )
-    lost = {
-        "without text or label": int(missing.sum()),
-        "that came twice": int(clear.sum()) - len(once),
-        "that have both labels": int((~clear).sum()),
+    said = {f"of {name!r}": (once.label == name).sum() for name in names} | {
+        "left out without text or label": missing.sum(),
+        "left out as already there": clear.sum() - len(once),
+        "left out for having both labels": (~clear).sum(),
+        "with HTML or typographic characters, now plain": (plain != table.text).sum(),
+        f"longer than the {LENGTH} words that are read": (once.text.str.count(" ") >= LENGTH).sum(),
+        "without spaces between words": (unspaced := once.text.map(_unspaced).sum()),
     }
-    lost = ", ".join(f"{count:,} {what}" for what, count in lost.items() if count)
-    kept = ", ".join(f"{count:,} of {name!r}" for name, count in counts.items())
-    notes.append(f"{path.name}: {kept}" + f"; left out {lost}" * bool(lost) + ".")
-    unspaced = once.text.map(_unspaced).sum()
-    long = (once.text.str.count(" ") >= LENGTH).sum()
-    said = {
-        "Texts in which HTML and typographic characters became plain ones": changed,
-        f"Texts longer than the {LENGTH} words that are read": long,
-        "Texts without spaces between words": unspaced,
-    }
-    notes += [f"{what}: {count:,}." for what, count in said.items() if count]
-    notes += [NO_WORDS] * bool(unspaced)
-    return once
+    counts = "; ".join(f"{count:,} {what}" for what, count in said.items() if count)
+    return once, [f"{path.name}: {counts}.", *notes, *[NO_WORDS] * bool(unspaced)]
 
 
 def _plain(text):

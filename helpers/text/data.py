@@ -15,6 +15,9 @@ def load(dataset: str | Path = "film-reviews", *, per_class: int = 1) -> Data:
         dataset: "film-reviews", or the path of a CSV file as above.
         per_class: how many training reviews each class must have.
 
+    Returns:
+        The class names in alphabetical order, numbers by value; a table of text, label, split.
+
     Raises:
         ValueError: the file is missing or no such CSV, or a class has too few training reviews.
 
@@ -33,20 +36,18 @@ def load(dataset: str | Path = "film-reviews", *, per_class: int = 1) -> Data:
             f"({type(error).__name__}): let course.intake.texts read it first."
         ) from None
     names = sorted(set(table.label), key=_order)
+    table = table.assign(label=pd.Categorical(table.label, names).codes.astype("int32"))
     parts = [table[table.split == split] for split in SPLITS]
-    counts = parts[0].label.value_counts().reindex(names, fill_value=0)
-    if not names or counts.min() < per_class:
-        some = f"{counts.min()} of the class {counts.idxmin()!r}" if names else "0"
+    counts = {name: int((parts[0].label == i).sum()) for i, name in enumerate(names)}
+    if min(counts.values(), default=0) < per_class:
         raise ValueError(
-            f"{dataset} gives {some} for training, and {per_class} are asked for: ask for fewer "
-            "labels per class, or add reviews."
+            f"{dataset} has for training {counts}, and {per_class} of each class are asked for: "
+            "ask for fewer labels per class, or add reviews."
         )
-    y = {name: label for label, name in enumerate(names)}
-    examples = [Examples(x.text.to_numpy(object), x.label.map(y).to_numpy("int32")) for x in parts]
+    examples = [Examples(part.text.to_numpy(object), part.label.to_numpy()) for part in parts]
     return Data(*examples, tuple(names), pd.concat(parts, ignore_index=True))
 
 
 def _order(label):
-    """Numbers by value, then words in alphabetical order."""
     number = label.replace(".", "", 1).removeprefix("-").isdecimal()
     return not number, float(label) if number else 0, label
