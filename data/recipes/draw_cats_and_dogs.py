@@ -1,20 +1,21 @@
 """Draw the bundled cats and dogs.
 
-What: small JPEG drawings in a class-per-folder tree (train, validation, test / cats, dogs).
+What: small JPEG drawings in a class-per-folder tree (train, validation, test / cats, dogs): 200, 50
+and 500 per class. With 1,000 drawings for testing, an accuracy of 90 % has a standard error of 0.9
+points.
 From what: nothing but this file. Each animal is built from splines and ellipses in its own
 coordinates, shaded as a relief under one lamp, covered with fur strokes, and put before a drawn
-background. Every picture is an individual with a seed of its own, so no two splits share one.
+background. Every drawing is an individual with a seed of its own, so no two splits share one.
 
 The two classes differ only in how an animal is built (head, ears, muzzle, eyes, tail, body). Coat
 colours and markings, backgrounds, collars, size, place, pose, light and camera faults are drawn
 from the same distributions for both, by code that does not know the class.
 
-How long: 0.2 s of processor time a picture, shared by --workers: about 140 s for all 700. The same
-seed gives the same files with the same Pillow and NumPy.
+How long: 0.15 s of processor time per drawing, shared by --workers: 115 s for all 1,500 with two.
+The same seed gives the same files with the same Pillow and NumPy. More drawings in a split leave
+those that were there as they are.
 
-Measured in the images chapter (64 px, test split, mean of 5 draws of n pictures a class):
-- a small CNN from scratch: 53 % at n = 10 (spread 4), 69 % at 100;
-- frozen features of the narrow VGG16: 70 % at n = 10 (spread 2), 81 % at 100.
+How hard they are for frozen features stands at the head of pretrain_images.py.
 """
 
 import argparse

@@ -7,17 +7,22 @@ kernels as soon as it is loaded, so that whoever trains it further trains float3
 """
 
 import functools
-import hashlib
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
+import tensorflow as tf
+from places import WEIGHTS, write_checksums
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from helpers.images.backbones import narrow  # noqa: E402
 
 WIDTH = 0.5  # of VGG16's channels
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 VGG16_FILE = "vgg16-half.weights.h5"
 FEATURE_VECTOR = "mobilenet-v2-100-feature-vector"
 CLASSIFICATION = "mobilenet-v2-100-classification"
@@ -29,15 +34,7 @@ def narrow_vgg16(width=WIDTH):
     Layer names are those of `keras.applications.VGG16`; `width=1.0` is exactly that model.
     Input: float32 (n, h, w, 3) out of `keras.applications.vgg16.preprocess_input`.
     """
-
-    def scaled(layer):
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.Conv2D):
-            config["filters"] = int(config["filters"] * width)
-        return type(layer).from_config(config)
-
-    full = keras.applications.VGG16(weights=None, include_top=False)
-    return keras.models.clone_model(full, clone_function=scaled)
+    return narrow(keras.applications.VGG16(weights=None, include_top=False), width)
 
 
 def mobilenet():
@@ -63,28 +60,47 @@ def fill(model, arrays):
 
 
 def export(folder, out=WEIGHTS):
-    """Write the three files from `vgg16.npz` and `mobilenet.npz` in `folder`, and check them."""
+    """Write the three files from `vgg16.npz` and `mobilenet.npz` in `folder`, and check them.
+
+    What the files answer is compared with the Keras models they are made from; where training left
+    a `check.npz`, these are compared with the networks in PyTorch, whose kernels were not rounded.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    vgg16, _ = trained("vgg16", narrow_vgg16(), folder)
-    save_half(keras.Model(vgg16.inputs[0], vgg16.get_layer("block5_pool").output), out / VGG16_FILE)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 96, 96, 3)).astype("float32")
+    model, _ = trained("vgg16", narrow_vgg16(), folder)
+    preprocess = keras.applications.vgg16.preprocess_input
+    compare_with_training(model, preprocess, folder, "vgg16")
+    save_half(upto(model, "block5_pool"), out / VGG16_FILE)
     fresh = narrow_vgg16()
     fresh.load_weights(out / VGG16_FILE)
-    views = np.random.default_rng(0).uniform(0, 1, (4, 96, 96, 3)).astype("float32")
-    pixels = keras.applications.vgg16.preprocess_input(views * 255)
-    features = keras.Model(vgg16.inputs[0], vgg16.get_layer("features").output)
-    report(out / VGG16_FILE, features(pixels), keras.ops.mean(fresh(pixels), (1, 2)))
+    found = keras.ops.mean(fresh(preprocess(images.copy())), (1, 2))
+    report(out / VGG16_FILE, upto(model, "features")(preprocess(images.copy())), found)
 
-    model, names = trained("mobilenet", mobilenet(), folder)
-    for module, layer, labels in (
+    model, class_names = trained("mobilenet", mobilenet(), folder)
+    preprocess = keras.applications.mobilenet_v2.preprocess_input
+    compare_with_training(model, preprocess, folder, "mobilenet")
+    for name, layer, labels in (
         (FEATURE_VECTOR, "features", None),
-        (CLASSIFICATION, "label", names),
+        (CLASSIFICATION, "label", class_names),
     ):
-        part = keras.Model(model.inputs[0], model.get_layer(layer).output)
-        expected = part(views * 2 - 1)  # before saving, as that takes the model's variables
-        save_hub_module(part, out / module, labels)
-        import tensorflow as tf
+        part = upto(model, layer)
+        expected = part(preprocess(images.copy()))
+        save_hub_module(part, out / name, labels)
+        report(out / name, expected, tf.saved_model.load(str(out / name))(images / 255))
 
-        report(out / module, expected, tf.saved_model.load(str(out / module))(views))
+
+def upto(model, layer):
+    """The part of a model that ends with a layer."""
+    return keras.Model(model.inputs[0], model.get_layer(layer).output)
+
+
+def compare_with_training(model, preprocess, folder, name):
+    """Print by how much a Keras model answers otherwise than the network on the GPU did."""
+    if (folder / "check.npz").exists():
+        with np.load(folder / "check.npz") as check:
+            images, expected = check["images"], check[name]
+        gap = np.abs(upto(model, "features")(preprocess(images)).numpy() - expected).max()
+        print(f"{name}: Keras and PyTorch differ by at most {gap:.1e} of {expected.max():.2f}")
 
 
 def trained(name, backbone, folder):
@@ -134,9 +150,9 @@ def save_hub_module(model, folder, class_names=None):
     `__call__(inputs, training=False)` takes float32 (n, h, w, 3); both values of `training` are
     traced. With `class_names`, these stand in assets/class_names.txt, one per line in the order of
     the logits, and the loaded module's `class_names_path` is that file. Kernels are stored in
-    float16; `variables` are float32. Needs Keras on TensorFlow; `model` is used up by this.
+    float16; `variables` are float32. `model` is used up by this: its
+    kernels can be saved no more.
     """
-    import tensorflow as tf
 
     class HubModule(tf.Module):
         # Plain attributes in place of tf.Module's properties, which a SavedModel would not keep.
@@ -154,7 +170,7 @@ def save_hub_module(model, folder, class_names=None):
     # As bits: oneDNN warns of a float16 variable on most processors, though nothing computes in it.
     halves = [v.numpy().astype("float16").view("uint16") for v in wide]
     module.half = [tf.Variable(bits, trainable=False) for bits in halves]
-    module.widening = widening(tf, module.half, wide)
+    module.widening = widening(module.half, wide)
     spec = tf.TensorSpec((None, None, None, 3), tf.float32, name="inputs")
     for training in (True, False):
         module.__call__.get_concrete_function(spec, training=training)
@@ -171,7 +187,7 @@ def save_hub_module(model, folder, class_names=None):
     part.rename(folder)
 
 
-def widening(tf, half, wide):
+def widening(half, wide):
     """A resource that fills float32 variables from float16 ones when its SavedModel is loaded."""
 
     class Widening(tf.saved_model.experimental.TrackableResource):
@@ -186,13 +202,3 @@ def widening(tf, half, wide):
         # Left out of variables/, as variables without a value are. There is no public way.
         variable._serialize_to_tensors = dict  # noqa: SLF001
     return Widening()
-
-
-def write_checksums(folder):
-    """SHA256SUMS of the files of a folder, as `sha256sum --check` reads it."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
-    lines = [
-        f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}\n"
-        for p in files
-    ]
-    (folder / "SHA256SUMS").write_text("".join(lines))

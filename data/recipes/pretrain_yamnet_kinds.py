@@ -9,7 +9,7 @@ kinds while it keeps answering the teacher's scenes, so it does not forget them.
 import keras
 import numpy as np
 import synthesise_sounds as synthesis
-from pretrain_images_corpus import write_whole
+from places import write_whole
 from pretrain_yamnet_corpus import mean_and_spread
 from tqdm import tqdm
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from pretrain_images_models import MOMENTUM, WEIGHTS, write_checksums
+from places import WEIGHTS, write_checksums
 from pretrain_yamnet_corpus import CLASSES, EMBEDDING, SEED
 from pretrain_yamnet_sounds import LABELS
 
 from helpers.audio import yamnet
 
 WIDTH, LAST = 0.25, 512  # of YAMNet's channels; channels of the last layer
+MOMENTUM = 0.99  # of BatchNorm: 0.999 would still remember the start of so short a training
 FOLDER = WEIGHTS / "yamnet-narrow"
 
 
