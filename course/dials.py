@@ -57,11 +57,6 @@ def read(
         if file.is_file() and file.resolve() != standard.resolve():
             values |= _checked(file, load(file), usual)
     _checked(standard, values, usual)
-    if "table" in values and values["table"] not in values.get("labels", [values["table"]]):
-        raise DialError(
-            f"The dial table of {chapter} is {values['table']}, which is none of labels "
-            f"{values['labels']}: the table compares the methods at one of them."
-        )
     differs = {name for name, value in values.items() if value != usual[name]}
     dial = SimpleNamespace(chapter=chapter, changed=tuple(sorted(differs - HARMLESS)), **values)
     if "seeds" in values:
@@ -109,6 +104,12 @@ def _checked(file, values, usual):
             )
         if wanted := _unfit(name, value, usual[name]):
             raise DialError(f"{file}: {name} is {value!r}, and should be {wanted}.")
+    table = values.get("table")
+    if table not in values.get("labels", [table]) and table is not None:
+        raise DialError(
+            f"The dial table of {file.stem} is {table}, which is none of labels "
+            f"{values['labels']}: the table compares the methods at one of them."
+        )
     return values
 
 

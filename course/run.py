@@ -44,11 +44,10 @@ def execute(
     """
     notebook = nbformat.read(path, as_version=4)
     # A kernel starts in notebooks/, so folders must be named from the root.
-    given = {name: os.environ[name] for name in FOLDERS if os.environ.get(name)}
     places = {
-        name: str(Path(place).expanduser().absolute())
-        for name, place in given.items()
-        if "://" not in place
+        name: str(Path(given).expanduser().absolute())
+        for name in FOLDERS
+        if (given := os.environ.get(name)) and "://" not in given
     }
     client = NotebookClient(
         notebook,

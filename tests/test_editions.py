@@ -15,7 +15,7 @@ from small import code, quiz, small_chapter, text
 
 from course import cells, dials, editions, paths
 from course import exercises as engine
-from course.editions import slides
+from course.editions import notebook, slides
 
 NOTEBOOKS = paths.chapters()
 QUICK = paths.ROOT / "tests" / "dials"
@@ -35,14 +35,14 @@ def read(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_chapter_makes_all_editions(path):
     whole = read(path)
-    places = editions.pairs(whole, path.name)
+    places = notebook.pairs(whole, path.name)
     kinds = [kind for kind, _ in places]
     assert kinds.count("exercise") >= 2 and kinds.count("question") >= 3
 
-    student = editions.student(whole)
+    student = notebook.student(whole)
     folded = [place for _, place in places.values() if place is not None]
     assert len(student.cells) == len(whole.cells) - len(folded)
-    assert not any(map(editions.is_solution, student.cells))
+    assert not any(map(notebook.is_solution, student.cells))
     begun = next(i for i, cell in enumerate(student.cells) if "## Exercises" in cell.source)
     below = [cell for cell in student.cells[begun:] if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in below)
@@ -51,7 +51,7 @@ def test_each_chapter_makes_all_editions(path):
     ]
     assert {editions.asked(cell) for cell in below} - {None} == set(places)
 
-    solved = editions.solved(whole, path.name)
+    solved = notebook.solved(whole, path.name)
     assert [cell.id for cell in solved.cells] == [cell.id for cell in student.cells]
     assert not re.search(r"= \.\.\.$", sources(solved), re.MULTILINE)
     assert not any(cell.get("outputs") for cell in solved.cells)
@@ -67,8 +67,8 @@ def test_each_chapter_makes_all_editions(path):
     assert all(address.startswith(slides.REVEAL) for address in loaded(page))
     assert "No description" not in page
     assert whole == read(path)  # made from a copy
-    for notebook in (student, solved):
-        nbformat.validate(notebook)
+    for made in (student, solved):
+        nbformat.validate(made)
 
 
 def loaded(page):
@@ -81,11 +81,11 @@ def loaded(page):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_exercise_of_a_chapter_can_be_left_out(path):
     whole = read(path)
-    names = [name for kind, name in editions.pairs(whole, path.name) if kind == "exercise"]
+    names = [name for kind, name in notebook.pairs(whole, path.name) if kind == "exercise"]
     for left_out in names:
         chosen = [name for name in names if name != left_out]
-        made = editions.choose(whole, chosen, path.name)
-        kept = [name for kind, name in editions.pairs(made, path.name) if kind == "exercise"]
+        made = notebook.choose(whole, chosen, path.name)
+        kept = [name for kind, name in notebook.pairs(made, path.name) if kind == "exercise"]
         assert kept == chosen
         texts = [cell.source for cell in made.cells if cell.cell_type == "markdown"]
         before = [cell.source for cell in whole.cells if cell.cell_type == "markdown"]
@@ -104,7 +104,7 @@ def numbered(texts):
 )
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_solved_edition_runs_and_every_check_passes(path, tmp_path):
-    nbformat.write(editions.solved(read(path), path.name), tmp_path / path.name)
+    nbformat.write(notebook.solved(read(path), path.name), tmp_path / path.name)
     wrong = editions.check(tmp_path / path.name, COURSE_DIALS=str(QUICK))
     assert wrong == {}
 
@@ -123,7 +123,7 @@ def test_what_does_not_pass_is_named(content, tmp_path, monkeypatch, capsys):
     whole.cells[11:13] = []
     for number, cell in enumerate(whole.cells):
         cell.id = f"c{number}"
-    nbformat.write(editions.solved(whole, "09"), tmp_path / "09_small.ipynb")
+    nbformat.write(notebook.solved(whole, "09"), tmp_path / "09_small.ipynb")
     wrong = editions.check(tmp_path / "09_small.ipynb")
     said = {
         "cell 3": "ZeroDivisionError: division by zero",
@@ -158,7 +158,7 @@ def test_stubs_and_solutions_belong_together(change, words):
     whole = small_chapter()
     change(whole.cells)
     with pytest.raises(editions.EditionError, match=re.escape(words)) as error:
-        editions.solved(whole, "09_small.ipynb")
+        notebook.solved(whole, "09_small.ipynb")
     assert str(error.value).startswith("09_small.ipynb: ") and "\n" not in str(error.value)
 
 
@@ -166,16 +166,16 @@ def test_stubs_and_solutions_belong_together(change, words):
 
 
 def test_an_exercise_goes_with_its_text_and_hints():
-    made = editions.choose(small_chapter(), ["range"], "09")
+    made = notebook.choose(small_chapter(), ["range"], "09")
     assert "Head" not in sources(made) and "second paragraph" not in sources(made)
     assert "small.head" not in sources(made) and "## Quiz" in sources(made)
 
-    made = editions.choose(small_chapter(), ["small.head"], "09")
+    made = notebook.choose(small_chapter(), ["small.head"], "09")
     assert "small.range" not in sources(made) and "Which?" not in sources(made)
     assert made.cells[2].source == "Prose.\n\n## Exercises\n\nHow it works."
     assert "# a preparation" in sources(made) and "**2. Head" in sources(made)
     with pytest.raises(editions.EditionError, match="'haed'.*did you mean head"):
-        editions.choose(small_chapter(), ["haed"], "09")
+        notebook.choose(small_chapter(), ["haed"], "09")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ The notebooks hold everything once; an edition is made by a command, never by ha
 """
 
 import difflib
+import itertools
 import json
 import os
 import re
@@ -28,7 +29,6 @@ from course.editions.notebook import (
     choose,
     cleared,
     failing,
-    is_solution,
     pairs,
     solved,
     student,
@@ -40,8 +40,7 @@ HERE = Path(__file__).parent
 KINDS = ("student", "solved", "slides")
 NO_DIALS = SimpleNamespace(changed=(), exercises="all")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
-__all__ = ["EditionError", "asked", "build", "check", "choose", "failing", "is_solution", "pairs"]
-__all__ += ["slides", "solved", "student"]
+__all__ = ["EditionError", "asked", "build", "check", "failing", "slides"]
 
 
 def check(path: Path, **environment: str) -> dict[str, str]:
@@ -82,13 +81,8 @@ def build(
         course.dials.DialError: dials that cannot be used.
         course.editions.slides.SlidesError: marks or a reveal.js that cannot be used.
     """
-    if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1) or [", ".join(KINDS)]
-        raise EditionError(f"There is no edition '{kind}': did you mean {near[0]}?")
-    if kind != "slides" and reveal:
-        raise EditionError("--reveal is for slides: leave it out.")
     out = Path(out).expanduser().absolute()
-    _may_write(out, notebooks, force)
+    _may_write(kind, out, notebooks, force, reveal)
     prefix, folder = slides.whence(reveal)
     chapters, settings = paths.chapters(notebooks), _settings(notebooks, given)
     if not chapters:
@@ -101,20 +95,23 @@ def build(
         page = slides.page(made, path.stem, prefix) if kind == "slides" else nbformat.writes(made)
         files[name] = page.encode()
         written.append(out / name)
-    if kind != "slides":
-        for chapter, dial in settings.items():
-            own = notebooks / "dials" / f"{chapter}.toml"
-            files[f"dials/{own.name}"] = merged(own, dial).encode()
-    files["README.md"] = _readme(kind, written, given, prefix).encode()
-    for name, new in files.items():
-        _keep(out / name, new)
-        disk.write_atomic(out / name, new)
+    for chapter, dial in settings.items() if kind != "slides" else ():
+        own = notebooks / "dials" / f"{chapter}.toml"
+        files[f"dials/{own.name}"] = merged(own, dial).encode()
+    readme = jinja2.Template((HERE / "README.md.j2").read_text(encoding="utf8"))
+    text = readme.render(kind=kind, files=written, changed=bool(given), reveal=prefix)
+    _write(out, files | {"README.md": text.encode()})
     if folder:
         slides.copy_reveal(folder, out)
     return written
 
 
-def _may_write(out, notebooks, force):
+def _may_write(kind, out, notebooks, force, reveal):
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1) or [", ".join(KINDS)]
+        raise EditionError(f"There is no edition '{kind}': did you mean {near[0]}?")
+    if kind != "slides" and reveal:
+        raise EditionError("--reveal is for slides: leave it out.")
     own, place = notebooks.resolve(), out.resolve()
     if place == own or place in own.parents or own in place.parents:
         raise EditionError(f"{out} holds the course itself: choose another folder.")
@@ -175,15 +172,18 @@ def _mend_links(notebook, path, kind, files):
             cell.source = LINK.sub(mended, cell.source)
 
 
-def _keep(file, new):
-    """Put aside a notebook or dials that somebody may have worked in."""
-    if file.suffix not in (".ipynb", ".toml") or not file.exists() or file.read_bytes() == new:
-        return
-    day, number = f"{file.stem}.before-{date.today()}", 1
-    while (kept := file.with_name(f"{day}{f'-{number}' * (number > 1)}{file.suffix}")).exists():
-        number += 1
-    file.rename(kept)
-    print(f"{file.name} was there and differs: it is kept as {kept.name}.")
+def _write(out, files):
+    """Write files; a notebook or dials that somebody may have worked in are put aside first."""
+    for name, new in files.items():
+        file = out / name
+        worked_in = file.suffix in (".ipynb", ".toml") and file.exists()
+        if worked_in and file.read_bytes() != new:
+            day = f"{file.stem}.before-{date.today()}"
+            names = itertools.chain([day], (f"{day}-{number}" for number in itertools.count(2)))
+            kept = next(place for name in names if not (place := file.with_stem(name)).exists())
+            file.rename(kept)
+            print(f"{file.name} was there and differs: it is kept as {kept.name}.")
+        disk.write_atomic(file, new)
 
 
 def _settings(notebooks: Path, given: Path | None) -> dict[str, SimpleNamespace]:
@@ -217,8 +217,3 @@ def merged(own, dial):
             lines[i] = f"{written}  ".ljust(column) + f"# {comment}" if comment else written
     lines += [f"{name} = {json.dumps(value)}" for name, value in new.items()]
     return "\n".join(lines) + "\n"
-
-
-def _readme(kind, written, given, reveal):
-    text = jinja2.Template((HERE / "README.md.j2").read_text(encoding="utf8"))
-    return text.render(kind=kind, files=written, changed=bool(given), reveal=reveal)

@@ -31,11 +31,8 @@ def is_solution(cell: nbformat.NotebookNode) -> bool:
 def pairs(notebook: nbformat.NotebookNode, where: str) -> Places:
     """The places of stub and solution of each exercise and question, in their order.
 
-    A question explains its answers itself, so it may do without a solution: None.
-
-    Args:
-        notebook: a chapter.
-        where: its name, for messages.
+    A question explains its answers itself, so it may do without a solution: None. `where` is the
+    notebook's name, for messages.
 
     Raises:
         EditionError: a stub without a solution or the other way round, or one of them twice.
