@@ -24,14 +24,14 @@ def learning_curve(
 ) -> pd.DataFrame:
     """Train with few and with many labels, several times each, and test each time.
 
-    Each seed draws other examples; all methods draw the same ones for the same seed and budget,
-    so their curves can be compared pair by pair.
+    All methods draw the same examples of `data.train` for the same seed and budget, so that their
+    curves can be compared pair by pair.
 
     Args:
         fit: trains on examples with a seed and returns a Keras model.
-        data: what to draw from (`train`) and what to test on (`test`).
+        data: the splits; `validation` is not touched.
         budgets: numbers of labels per class.
-        seeds: one training for each.
+        seeds: one training for each, with every budget.
         method: the name of the curve.
         positive: the class whose recall is reported.
         batch_size: examples that are tested at a time.
@@ -65,10 +65,7 @@ def learning_curve(
 def head_curve(
     data: Data, budgets: Iterable[int], seeds: Iterable[int], *, method: str, positive: int = 1
 ) -> pd.DataFrame:
-    """Compute `learning_curve(fit_head, ...)` without a model around each head, in half a second.
-
-    Returns:
-        The same rows and columns as `learning_curve`.
+    """The table of `learning_curve(fit_head, ...)`, without a model around each head: faster.
 
     Raises:
         ValueError: a class has fewer examples than a budget.
@@ -89,36 +86,26 @@ def head_curve(
 
 def _scores(predictions, labels, positive):
     found = predictions[labels == positive] == positive
-    return {
-        "accuracy": float((predictions == labels).mean()),
-        "recall": float(found.mean()) if len(found) else float("nan"),
-    }
+    recall = float(found.mean()) if len(found) else float("nan")
+    return {"accuracy": float((predictions == labels).mean()), "recall": recall}
 
 
 def table(curves: pd.DataFrame, labels: int) -> pd.DataFrame:
     """The methods side by side at one budget: means over the seeds, standard deviation, cost.
 
-    Args:
-        curves: rows of `learning_curve`, those of several methods one after the other.
-        labels: the budget, in labels per class.
-
-    Returns:
-        One row per method: accuracy (mean, %), std (of the accuracy over seeds, in points),
-        recall (mean, %), parameters (trainable ones), seconds (mean, per training).
+    Takes rows of `learning_curve`, those of several methods one after the other, and gives one
+    row per method: accuracy (mean, %), std (of the accuracy, in points), recall (mean, %),
+    parameters (trainable ones), seconds (mean, per training).
 
     Raises:
         ValueError: no curve has that budget.
     """
     groups = _at(curves, labels).groupby("method", sort=False)
-    return pd.DataFrame(
-        {
-            "accuracy": 100 * groups.accuracy.mean(),
-            "std": 100 * groups.accuracy.std(ddof=1),
-            "recall": 100 * groups.recall.mean(),
-            "parameters": groups.parameters.first(),
-            "seconds": groups.seconds.mean(),
-        }
-    ).round({"accuracy": 1, "std": 1, "recall": 1, "seconds": 2})
+    means = groups[["accuracy", "recall", "parameters", "seconds"]].mean()
+    means.insert(1, "std", groups.accuracy.std(ddof=1))
+    means[["accuracy", "std", "recall"]] *= 100
+    rounded = means.round({"accuracy": 1, "std": 1, "recall": 1, "seconds": 2})
+    return rounded.astype({"parameters": int})
 
 
 def _at(curves, labels):
@@ -132,41 +119,22 @@ def _at(curves, labels):
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """How far one method is ahead of another, draw by draw; print it, or take its numbers.
+    """How far one method is ahead of another, in percentage points; print it, or take a number.
 
-    Attributes:
-        differences: accuracy of the better minus that of the worse, in percentage points, shape
-            (draws,), in the order of the seeds.
+    `differences` has one entry per draw, in the order of the seeds; `std` is their standard
+    deviation (NaN for one draw), `ahead` counts those above zero: a tie is not ahead.
     """
 
     differences: np.ndarray
-
-    @property
-    def mean(self) -> float:
-        """Mean difference, in points."""
-        return float(self.differences.mean())
-
-    @property
-    def std(self) -> float:
-        """Standard deviation of the differences over the draws, in points; NaN for one draw."""
-        return float(self.differences.std(ddof=1)) if self.draws > 1 else float("nan")
-
-    @property
-    def ahead(self) -> int:
-        """In how many draws the better one has the higher accuracy; a tie does not count."""
-        return int((self.differences > 0).sum())
-
-    @property
-    def draws(self) -> int:
-        """How many draws were compared."""
-        return len(self.differences)
+    mean: float
+    std: float
+    ahead: int
+    draws: int
 
     def __str__(self):
         low, high = self.differences.min(), self.differences.max()
-        return (
-            f"{self.mean:+.1f} points ({self.ahead} of {self.draws} draws ahead, "
-            f"{low:+.1f} to {high:+.1f})"
-        )
+        draws = f"{self.ahead} of {self.draws} draws ahead"
+        return f"{self.mean:+.1f} points ({draws}, {low:+.1f} to {high:+.1f})"
 
     __repr__ = __str__
 
@@ -174,17 +142,12 @@ class Gain:
 def accuracy_gain(curves: pd.DataFrame, better: str, worse: str, labels: int) -> Gain:
     """How many points of test accuracy `better` is ahead of `worse`, paired by seed.
 
-    The same seed draws the same examples for every method, so the difference within a draw is
-    free of the luck of the draw.
-
-    Args:
-        curves: rows of `learning_curve`, in any order.
-        better, worse: names of two methods.
-        labels: the budget, in labels per class.
+    The same seed draws the same examples for every method. `curves` are rows of `learning_curve`
+    in any order, `better` and `worse` two of their methods, `labels` a budget per class.
 
     Raises:
-        ValueError: no curve has that budget, a method is not among them, or the two were not
-            trained once with each of the same seeds.
+        ValueError: no curve has that budget or that method, or the two were not trained once with
+            each of the same seeds.
 
     Example:
         >>> rows = [("a", 10, 0, 0.5), ("a", 10, 1, 0.6), ("b", 10, 1, 0.8), ("b", 10, 0, 0.6)]
@@ -193,35 +156,34 @@ def accuracy_gain(curves: pd.DataFrame, better: str, worse: str, labels: int) ->
         +15.0 points (2 of 2 draws ahead, +10.0 to +20.0)
     """
     rows = _at(curves, labels)
-    accuracies = []
-    for method in (better, worse):
-        of_method = rows[rows.method == method].set_index("seed").accuracy.sort_index()
-        if of_method.empty:
-            raise ValueError(
-                f"No curve with {labels} labels per class is called {method!r}: choose from "
-                f"{', '.join(map(repr, rows.method.unique()))}."
-            )
-        if not of_method.index.is_unique:
-            raise ValueError(
-                f"{method!r} has two rows with {labels} labels per class and the same seed: give "
-                "each curve once, and each method a name of its own."
-            )
-        accuracies.append(of_method)
-    one, two = accuracies
+    one, two = (_by_seed(rows, method, labels) for method in (better, worse))
     if one.index.tolist() != two.index.tolist():
         raise ValueError(
             f"{better!r} was trained with the seeds {one.index.tolist()} and {worse!r} with "
             f"{two.index.tolist()}: only draws with the same seed can be compared."
         )
-    return Gain(100 * (one.to_numpy() - two.to_numpy()))
+    points = 100 * (one - two).to_numpy()
+    std = float(points.std(ddof=1)) if len(points) > 1 else float("nan")
+    return Gain(points, float(points.mean()), std, int((points > 0).sum()), len(points))
+
+
+def _by_seed(rows, method, labels):
+    found = rows[rows.method == method].set_index("seed").accuracy.sort_index()
+    if found.empty:
+        raise ValueError(
+            f"No curve with {labels} labels per class is called {method!r}: choose from "
+            f"{', '.join(map(repr, rows.method.unique()))}."
+        )
+    if not found.index.is_unique:
+        raise ValueError(
+            f"{method!r} has two rows with {labels} labels per class and the same seed: give each "
+            "curve once, and each method its own name."
+        )
+    return found
 
 
 def standard_error(accuracy: float, n: int) -> float:
-    """Standard error of an accuracy that was measured on `n` test examples, in points.
-
-    Args:
-        accuracy: 0 to 1.
-        n: examples in the test split.
+    """Standard error, in points, of an accuracy (0 to 1) that was measured on `n` examples.
 
     Raises:
         ValueError: the accuracy is outside 0 to 1, or there is no example.
@@ -231,21 +193,14 @@ def standard_error(accuracy: float, n: int) -> float:
         1.26
     """
     if not 0 <= accuracy <= 1 or n < 1:
-        raise ValueError(
-            f"An accuracy from 0 to 1 and at least one example are needed, not {accuracy} and {n}."
-        )
+        raise ValueError(f"Give an accuracy from 0 to 1 and n of at least 1, not {accuracy}, {n}.")
     return float(100 * np.sqrt(accuracy * (1 - accuracy) / n))
 
 
 def mistakes(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Positions of the wrong predictions, the most confident first.
+    """Positions (integers) of the wrong predictions, the most confident first.
 
-    Args:
-        probabilities: shape (n, classes).
-        labels: integers, shape (n,).
-
-    Returns:
-        Integers, shape (mistakes,).
+    `probabilities` have the shape (n, classes), `labels` (n,).
 
     Example:
         >>> mistakes(np.array([[0.6, 0.4], [0.1, 0.9], [0.3, 0.7]]), np.array([1, 0, 1])).tolist()

@@ -1,8 +1,4 @@
-"""One container from the file to the figure: examples in NumPy arrays, in three splits.
-
-Raw inputs and the features of a backbone have the same form, so every chapter, with images, text
-or audio, goes the same way: load, map, extract, fit a head, compare.
-"""
+"""One container from the file to the figure: examples in NumPy arrays, in three splits."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,21 +21,14 @@ class Examples(NamedTuple):
 class Data:
     """The three splits of a task in memory: raw inputs, or features of a backbone.
 
-    Attributes:
-        train, validation, test: the examples of each split.
-        class_names: the name of label 0, of label 1, ...
-        table: where the data were loaded from files, one row per example in the order train,
-            validation, test, with at least the columns `split` and `label`.
+    `class_names` gives the name of each label. `table`, where the data came from files, has one
+    row per example in the order train, validation, test, and at least columns `split` and `label`.
 
     Example:
         >>> few = Examples(np.array([[1.0], [2.0]]), np.array([0, 1]))
-        >>> data = Data(few, few, few, ("cats", "dogs"))
-        >>> data.map(lambda x: 10 * x).train.x.ravel().tolist()
-        [10.0, 20.0]
-        >>> print(data.describe())
-        train      1 cats, 1 dogs
-        validation 1 cats, 1 dogs
-        test       1 cats, 1 dogs
+        >>> data = Data(few, few, few, ("cats", "dogs")).map(lambda x: 10 * x)
+        >>> data.train.x.tolist(), data.describe().splitlines()[0]
+        ([[10.0], [20.0]], 'train      1 cats, 1 dogs')
     """
 
     train: Examples
@@ -53,30 +42,26 @@ class Data:
         return ((name, getattr(self, name)) for name in SPLITS)
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Data":
-        """The same task with `function(x)` applied to the inputs of each split.
-
-        Args:
-            function: takes all inputs of a split, shape (n, ...), and returns n new ones.
+        """The same task with `function(x)` in place of the inputs x, shape (n, ...), of each split.
 
         Raises:
-            ValueError: the function returns more or fewer than n.
+            ValueError: the function returns more or fewer than n outputs.
         """
         mapped = {}
         for name, (x, y) in self.splits():
-            new = np.asarray(function(x))
-            if new.shape[:1] != (len(y),):
+            mapped[name] = Examples(np.asarray(function(x)), y)
+            if (shape := mapped[name].x.shape)[:1] != (len(y),):
                 raise ValueError(
                     f"The function must return one output for each of the {len(y)} examples of "
-                    f"the {name} split, and returned an array of shape {new.shape}."
+                    f"the {name} split, and returned an array of shape {shape}."
                 )
-            mapped[name] = Examples(new, y)
         return replace(self, **mapped)
 
     def describe(self) -> str:
         """One line per split: how many examples each class has."""
         lines = []
-        for name, examples in self.splits():
-            counts = np.bincount(examples.y, minlength=len(self.class_names))
+        for name, (_, y) in self.splits():
+            counts = np.bincount(y, minlength=len(self.class_names))
             named = zip(counts, self.class_names, strict=True)
             lines.append(f"{name:<10} " + ", ".join(f"{count} {each}" for count, each in named))
         return "\n".join(lines)

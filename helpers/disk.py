@@ -18,26 +18,20 @@ def cache_folder() -> Path:
     return Path(folder).expanduser().absolute()
 
 
-def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], None]) -> None:
-    """Write a file so that it is there whole or not at all; its folder is made if need be.
+def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file, and the folder around it, so that the file is there whole or not at all.
 
-    Args:
-        path: the file; one that is there is replaced.
-        content: the bytes, or a function that writes them to an open binary file.
+    `content` is its bytes, or a function that writes them to an open binary file.
 
     Raises:
         OSError: the disk is full or read-only; a file that was there is unchanged.
     """
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile: open() gives the file the permissions that the user's umask asks for.
     fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         with open(fresh, "xb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content)
+            content(file) if callable(content) else file.write(content)
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
@@ -50,25 +44,18 @@ def sha256_of(path: Path) -> str:
 
 
 def evict(folder: Path, limit_bytes: int) -> list[Path]:
-    """Delete the files of a folder that were unused for longest until the rest fits.
+    """Delete the files directly in a folder that were unused for longest until the rest fits.
 
-    A file counts as used when it was written or when `os.utime(file)` was called on it, since
-    many disks do not note when a file is read. Subfolders are left as they are.
-
-    Args:
-        folder: need not exist.
-        limit_bytes: what the files that stay may take together.
-
-    Returns:
-        The deleted files, the one unused for longest first.
+    A file counts as used when it was written or when `os.utime(file)` was called on it: many
+    disks do not note when a file is read. Returns what was deleted, in that order.
     """
-    files = []
-    with suppress(OSError):
-        for path in Path(folder).iterdir():
+    files, deleted = [], []
+    with suppress(OSError):  # no such folder
+        for path in folder.iterdir():
             with suppress(OSError):  # another process may delete files, too
                 if path.is_file():
                     files.append((path.stat().st_mtime_ns, path.stat().st_size, path))
-    total, deleted = sum(size for _, size, _ in files), []
+    total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= limit_bytes:
             break
@@ -85,11 +72,5 @@ def quiet() -> bool:
 
 
 def progress(iterable: Iterable, what: str, total: int | None = None) -> Iterator:
-    """A progress bar that disappears at the end; COURSE_PROGRESS=0 switches it off.
-
-    Args:
-        iterable: what is gone through.
-        what: the words before the bar.
-        total: how many items there are, where `len` cannot say.
-    """
+    """Go through `iterable` under a progress bar that disappears; `total` where len() fails."""
     return tqdm(iterable, desc=what, total=total, leave=False, disable=quiet())

@@ -33,10 +33,6 @@ class HubLayer(keras.layers.Layer):
     Raises:
         ValueError: the folder holds no module that can be called.
         assets.AssetError: no such asset, or it is not there.
-
-    Example:
-        layer = HubLayer("mobilenet-v2-feature-vector")
-        features = layer(images)  # images: float32, shape (n, size, size, 3), 0 to 1
     """
 
     def __init__(
@@ -60,12 +56,10 @@ class HubLayer(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         """Run the module; `training` reaches it only with `trainable` and `batch_norm`."""
-        if _takes_training(self.module_callable):
-            outputs = self.module_callable(
-                inputs, training=bool(training and self.trainable and self.batch_norm)
-            )
-        else:
-            outputs = self.module_callable(inputs)
+        given = {}
+        if "training" in inspect.signature(self.module_callable.__call__).parameters:
+            given["training"] = bool(training and self.trainable and self.batch_norm)
+        outputs = self.module_callable(inputs, **given)
         return outputs if self.chosen is None else outputs[self.chosen]
 
     def get_config(self):
@@ -112,7 +106,3 @@ def _share(variable, learns):
     # Keras has no public way to adopt a variable: it copies what it is given.
     shared._value = variable  # noqa: SLF001
     return shared
-
-
-def _takes_training(module):
-    return "training" in inspect.signature(module.__call__).parameters

@@ -1,7 +1,6 @@
-"""TensorFlow and Keras without start-up messages, and a report of this machine.
+"""TensorFlow and Keras without start-up messages (`from helpers.ready import keras, tf`).
 
-Take both from here: `from helpers.ready import keras, tf`. The messages come from C++, before any
-log level is read, and would stand as errors in a notebook.
+The messages come from C++, before any log level is read, and would stand as errors in a notebook.
 """
 
 import contextlib
@@ -48,10 +47,7 @@ __all__ = ["keras", "report", "standard_error", "tf"]
 
 
 def report(seed: int = 0) -> None:
-    """Set the seed and print versions, device and profile, a line each.
-
-    Args:
-        seed: for Python, NumPy, Keras and TensorFlow.
+    """Seed every random generator, and print versions, device and profile, a line each.
 
     Raises:
         RuntimeError: Keras does not run on TensorFlow here, or not with 32-bit numbers.

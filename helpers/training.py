@@ -20,8 +20,8 @@ def set_seed(seed: int) -> None:
 def seed_lightly(seed: int) -> None:
     """Seed what Keras draws fresh weights and dropout from: Python's generator, and NumPy's.
 
-    `set_seed` also seeds TensorFlow, which then forgets the graphs that it has prepared: half a
-    second, or several with a large network, before each of a hundred trainings.
+    `set_seed` also seeds TensorFlow, which then forgets the graphs that it has prepared: up to
+    seconds before each of a hundred trainings.
     """
     random.seed(seed)
     np.random.seed(seed)
@@ -30,13 +30,9 @@ def seed_lightly(seed: int) -> None:
 def batches(examples: Examples, size: int, seed: int) -> tf.data.Dataset:
     """Shuffled batches without end, for `fit(..., steps_per_epoch=n, shuffle=False)`.
 
-    Keras then counts all steps as one epoch. With a handful of examples, a thousand epochs of one
-    step each would spend their time on beginning and ending epochs.
-
-    Args:
-        examples: each pass over them is shuffled anew.
-        size: examples per batch; the last batch of a pass may be smaller.
-        seed: of the shuffling. TensorFlow's global seed plays no part.
+    Keras then counts all steps as one epoch: a thousand epochs of one step each would spend their
+    time on beginning and ending epochs. Each pass over the examples is shuffled anew, by `seed`
+    and no global one; a batch has `size` examples, the last of a pass perhaps fewer.
 
     Example:
         >>> stream = batches(Examples(np.arange(3), np.array([0, 1, 0])), size=2, seed=0)
@@ -49,17 +45,10 @@ def batches(examples: Examples, size: int, seed: int) -> tf.data.Dataset:
 
 @cache
 def _stream(shape, x_type, y_type):
-    """A graph that makes the batches of `batches` from inputs of one shape and type."""
+    number, labels = tf.TensorSpec((), "int64"), tf.TensorSpec((None,), y_type)
+    inputs = tf.TensorSpec((None, *shape), x_type)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, *shape), x_type),
-            tf.TensorSpec((None,), y_type),
-            tf.TensorSpec((), "int64"),
-            tf.TensorSpec((), "int64"),
-        ],
-        autograph=False,
-    )
+    @tf.function(input_signature=[inputs, labels, number, number], autograph=False)
     def stream(x, y, size, seed):
         # `shuffle` mixes in the seed of its graph. In here that is this constant, outside it is
         # the global seed, which would have to be set again for each training (see seed_lightly).
@@ -73,9 +62,8 @@ def _stream(shape, x_type, y_type):
 def reset_weights(model: keras.Model, seed: int) -> keras.Model:
     """Give a compiled model new random weights and an empty optimiser, in place.
 
-    Building and compiling it anew would do the same, only slower: the compiled graph is kept.
-    The seed also decides the dropout and augmentation that follow; `batches` has its own for the
-    shuffling.
+    Building and compiling it anew would do the same, only slower: the compiled graph is kept. The
+    seed also decides the dropout and augmentation that follow; `batches` has its own.
     """
     seed_lightly(seed)
     fresh = keras.models.clone_model(model)
@@ -83,12 +71,7 @@ def reset_weights(model: keras.Model, seed: int) -> keras.Model:
 
 
 def restore(model: keras.Model, values: list[np.ndarray]) -> keras.Model:
-    """Put `values` into all variables of a compiled model, and empty its optimiser.
-
-    Args:
-        model: compiled; its learning rate stays.
-        values: one array for each of `model.variables`, in that order.
-    """
+    """Assign `values` to the variables of a compiled model, and empty its optimiser."""
     for variable, value in zip(model.variables, values, strict=True):
         variable.assign(value)
     for variable in model.optimizer.variables:
@@ -98,30 +81,18 @@ def restore(model: keras.Model, values: list[np.ndarray]) -> keras.Model:
 
 
 def predict(model: keras.Model, x: np.ndarray, batch_size: int = 128) -> np.ndarray:
-    """Probabilities of shape (n, classes), or whatever the model returns, in batches.
+    """Outputs for inputs of shape (n, ...), with `training=False`: probabilities (n, classes).
 
     A compiled model trains and predicts again and again, so a graph pays; others run eagerly.
-
-    Args:
-        model: runs with `training=False`.
-        x: inputs of shape (n, ...).
-        batch_size: examples at a time.
     """
     forward = _graph(model) if getattr(model, "compiled", False) else model
-    return np.concatenate(
-        [
-            keras.ops.convert_to_numpy(forward(x[i : i + batch_size], training=False))
-            for i in range(0, len(x), batch_size)
-        ]
-    )
+    starts = range(0, len(x), batch_size)
+    outputs = (forward(x[i : i + batch_size], training=False) for i in starts)
+    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
 
 
 def _graph(model):
-    """A compiled model as one graph for batches of any size, kept as long as the model is.
-
-    `model.predict` makes a graph for the first size and another for the second, and TensorFlow
-    warns when a few models do so.
-    """
+    """A compiled model as one graph for batches of any size; `model.predict` makes one for each."""
     if model.run_eagerly or len(getattr(model, "inputs", None) or []) != 1:
         return model
     (given,), (output,) = model.inputs, model.outputs

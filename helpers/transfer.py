@@ -20,19 +20,13 @@ from helpers import disk, training
 from helpers.data import Data, Examples
 from helpers.ready import keras, tf
 
-FEATURES_LIMIT = 2 * 10**9  # bytes of features that stay on disk
-
-# --- freezing -------------------------------------------------------------------------------
-
 
 def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     """`model` itself and every layer inside it, those of wrappers and custom layers as well.
 
-    Setting `trainable` on an outer layer to the value that it already has reaches no inner layer,
-    so the verbs below go through all of them.
+    Setting `trainable` on an outer layer to the value that it has already reaches no inner one.
     """
-    # `model.layers` shows neither what is inside a wrapper nor the layers of a custom layer, and
-    # nothing else that is public does.
+    # Nothing public shows what is inside a wrapper or a custom layer.
     return model._flatten_layers()  # noqa: SLF001
 
 
@@ -47,7 +41,7 @@ def unfreeze_from(model: keras.Model, layer: str, *, batch_norm: bool = False) -
     """Let `layer` and all layers after it learn, and freeze those before it.
 
     Batch normalisation stays frozen, statistics included, unless `batch_norm` is true. Compile
-    the model again afterwards: `compile` is what reads these settings.
+    the model afterwards, which is what reads these settings.
 
     Raises:
         ValueError: the model has no layer of that name.
@@ -84,28 +78,20 @@ def unfreeze_all(model: keras.layers.Layer, *, batch_norm: bool = False) -> kera
 
 
 def snapshot(model: keras.layers.Layer) -> dict[str, np.ndarray]:
-    """A copy of every weight and every batch-normalisation statistic, by path."""
-    return {weight.path: weight.numpy().copy() for weight in _weights(model)}
+    """A copy of every weight and every batch-normalisation statistic, by path.
 
-
-def _weights(model):
-    paths = [weight.path for weight in model.weights]
-    if len(set(paths)) != len(paths):
-        raise ValueError(
-            f"Model '{model.name}' has two weights of the same path: give its layers names of "
-            "their own."
-        )
-    return model.weights
+    Raises:
+        ValueError: two weights have the same path.
+    """
+    copies = {weight.path: weight.numpy().copy() for weight in model.weights}
+    if len(copies) < len(model.weights):
+        raise ValueError(f"Model '{model.name}' has two weights of one path: rename its layers.")
+    return copies
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What changed between two snapshots; print it, or ask `weights` and `statistics`.
-
-    Attributes:
-        weights, statistics: paths of the weights and batch-normalisation statistics that moved.
-        all_weights, all_statistics: how many there are.
-    """
+    """Paths of the weights and batch-normalisation statistics that differ, and counts of all."""
 
     weights: tuple[str, ...]
     statistics: tuple[str, ...]
@@ -115,20 +101,22 @@ class Moved:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers in which anything moved, in order."""
-        return tuple(dict.fromkeys(_layer(path) for path in self.weights + self.statistics))
+        # A path ends in the layer's own name and the weight's; outer models come before.
+        moved = self.weights + self.statistics
+        return tuple(dict.fromkeys(path.split("/")[-2:][0] for path in moved))
 
     def __bool__(self):
         return bool(self.weights or self.statistics)
 
     def __str__(self):
-        where = f", in {_shorten(self.layers)}" if self else ""
+        names = self.layers
+        where = ", ".join(names)
+        if len(names) > 3:
+            where = f"{names[0]} ... {names[-1]} ({len(names)} layers)"
         text = f"{len(self.weights)} of {self.all_weights} weights moved"
-        if self.all_statistics:
-            text += (
-                f", {len(self.statistics)} of {self.all_statistics} batch-normalisation "
-                "statistics moved"
-            )
-        return text + where
+        if total := self.all_statistics:
+            text += f", {len(self.statistics)} of {total} batch-normalisation statistics moved"
+        return f"{text}, in {where}" if names else text
 
     __repr__ = __str__
 
@@ -136,8 +124,7 @@ class Moved:
 def what_moved(before: dict | keras.layers.Layer, after: dict | keras.layers.Layer) -> Moved:
     """Which weights and which batch-normalisation statistics differ: the proof of freezing.
 
-    Args:
-        before, after: snapshots, or a model to be looked at now.
+    Takes two snapshots, or a model in place of one, to be looked at now.
 
     Raises:
         ValueError: the two do not hold the same weights.
@@ -147,11 +134,10 @@ def what_moved(before: dict | keras.layers.Layer, after: dict | keras.layers.Lay
     if before.keys() != after.keys():
         odd = sorted(before.keys() ^ after.keys())
         raise ValueError(
-            f"The two snapshots hold different weights ({odd[0]} is in one only): take both of "
-            "the same model."
+            f"The snapshots hold different weights ({odd[0]} is in one): take both of one model."
         )
-    statistics = [path for path in before if _is_statistic(path)]
-    weights = [path for path in before if not _is_statistic(path)]
+    statistics = [path for path in before if path.endswith(("moving_mean", "moving_variance"))]
+    weights = [path for path in before if path not in statistics]
 
     def moved(paths):
         return tuple(p for p in paths if not np.array_equal(before[p], after[p], equal_nan=True))
@@ -159,48 +145,23 @@ def what_moved(before: dict | keras.layers.Layer, after: dict | keras.layers.Lay
     return Moved(moved(weights), moved(statistics), len(weights), len(statistics))
 
 
-def _is_statistic(path):
-    return path.endswith(("moving_mean", "moving_variance"))
-
-
-def _layer(path):
-    """The layer's own name: outer models come before it, the weight's name after."""
-    return path.split("/")[-2:][0]
-
-
-def _shorten(names, most=3):
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{names[0]} ... {names[-1]} ({len(names)} layers)"
-
-
 def trainable_parameter_count(model: keras.layers.Layer) -> int:
     """How many parameters training may change."""
     return int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
 
 
-# --- frozen features ------------------------------------------------------------------------
-
-
-def extract(
-    backbone: keras.Model,
-    data: Data,
-    *,
-    batch_size: int = 32,
-    limit_bytes: int = FEATURES_LIMIT,
-) -> Data:
+def extract(backbone: keras.Model, data: Data, *, batch_size=32, limit_bytes=2 * 10**9) -> Data:
     """Run a frozen backbone over every example once and keep what comes out.
 
     The features stay on disk, in the folder `features` of the cache, under a hash of the inputs,
-    the structure of the backbone and its weights; the names that Keras makes up do not count. A
-    second call reads them, runs the first two training examples again, and believes what it read
-    only if they agree. What was unused for longest goes when the folder outgrows its limit.
+    the structure of the backbone and its weights. A second call reads them, runs the first two
+    training examples again, and believes what it read only if they agree.
 
     Args:
         backbone: from a batch of inputs to a batch of features; runs with `training=False`.
         data: inputs of shape (n, ...) in each split.
         batch_size: examples at a time.
-        limit_bytes: what all features may take on disk.
+        limit_bytes: of all features on disk; those unused for longest are deleted.
 
     Returns:
         The same task with float32 features of shape (n, ...) in place of the inputs.
@@ -216,20 +177,17 @@ def extract(
 
 
 def _run(backbone, data, batch_size):
+    """Features of each split."""
+
     @tf.function(reduce_retracing=True)
     def forward(x):
         return backbone(x, training=False)
 
     features = {}
     for name, (x, _) in data.splits():
-        made = None
-        starts = range(0, len(x) or 1, batch_size)
-        for i in disk.progress(starts, f"features of {name}"):
-            batch = forward(tf.convert_to_tensor(x[i : i + batch_size])).numpy()
-            if made is None:
-                made = np.empty((len(x), *batch.shape[1:]), "float32")
-            made[i : i + batch_size] = batch
-        features[name] = made
+        starts = disk.progress(range(0, len(x) or 1, batch_size), f"features of {name}")
+        made = [forward(tf.convert_to_tensor(x[i : i + batch_size])).numpy() for i in starts]
+        features[name] = np.concatenate(made, dtype="float32")
     return features
 
 
@@ -241,58 +199,41 @@ def _features_file(backbone, data):
     except (NotImplementedError, TypeError, ValueError) as error:
         print(f"Features are not kept on disk: {backbone.name} cannot be described ({error}).")
         return None
-    arrays = [weight.numpy() for weight in backbone.weights]
-    for array in arrays + [x for _, (x, _) in data.splits()]:
-        _update(digest, array)
+    weights = [weight.numpy() for weight in backbone.weights]
+    for array in weights + [x for _, (x, _) in data.splits()]:
+        digest.update(f"{array.dtype} {array.shape} ".encode())
+        if array.dtype.kind in "OUS":  # texts, as JSON, which shows where each of them ends
+            digest.update(json.dumps(array.tolist(), default=str).encode())
+        else:
+            digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
     return disk.cache_folder() / "features" / f"{digest.hexdigest()}.npz"
 
 
-def _update(digest, array):
-    digest.update(f"{array.dtype} {array.shape} ".encode())
-    if array.dtype.kind in "OUS":  # texts: their lengths show where one ends
-        for text in array.ravel().tolist():
-            content = text if isinstance(text, bytes) else str(text).encode()
-            digest.update(b"%d " % len(content) + content)
-    else:
-        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
-
-
 def _structure(backbone):
-    """What computes the features, as JSON: the configuration, without what changes none of them.
+    """What computes the features, as text, without what changes none of them.
 
     Keras numbers its automatic names, so the same cell makes `functional_3` and then
     `functional_7`; here they are numbered by the order in which they appear.
     """
-    config = keras.saving.serialize_keras_object(backbone)
-    order = {name: f"automatic {i}" for i, name in enumerate(dict.fromkeys(_automatic(config)))}
+    kinds, order = {}, {}
 
-    def neutral(value, key=None):
-        if isinstance(value, dict):
-            skipped = ("compile_config", "trainable")
-            return {k: neutral(v, k) for k, v in value.items() if k not in skipped}
-        if isinstance(value, list | tuple):
-            # A reference to the output of a layer is [name, 0, 0].
-            reference = len(value) == 3 and isinstance(value[1], int)
-            return [neutral(each, "name" if reference else None) for each in value]
-        return order.get(value, value) if key == "name" and isinstance(value, str) else value
+    def note(item):
+        config, kind = item.get("config"), str(item.get("class_name"))
+        name = config.get("name") if isinstance(config, dict) else None
+        stem = re.sub(r"_\d+$", "", str(name)).replace("_", "")
+        if stem.lower() == kind.replace("_", "").lower():
+            kinds[name] = kind
+        return {k: v for k, v in item.items() if k not in ("compile_config", "trainable")}
 
+    def numbered(match):
+        name, kind = match[1], kinds.get(match[1])
+        return f'"{kind} {order.setdefault(name, len(order))}"' if kind else match[0]
+
+    config = json.dumps(keras.saving.serialize_keras_object(backbone), default=str)
+    config = json.dumps(json.loads(config, object_hook=note))
     lookups = keras.layers.TextVectorization, keras.layers.StringLookup
     words = [each.get_vocabulary() for each in all_layers(backbone) if isinstance(each, lookups)]
-    return json.dumps([neutral(config), words], default=str)
-
-
-def _automatic(config):
-    """The names in a configuration that Keras made from the names of classes."""
-    if isinstance(config, dict):
-        inner = config.get("config")
-        name = inner.get("name") if isinstance(inner, dict) else None
-        stem = re.sub(r"_\d+$", "", str(name)).replace("_", "")
-        if stem.lower() == str(config.get("class_name")).replace("_", "").lower():
-            yield name
-        config = list(config.values())
-    if isinstance(config, list | tuple):
-        for each in config:
-            yield from _automatic(each)
+    return re.sub(r'"(\w+)"', numbered, config) + json.dumps(words)
 
 
 def _read_features(file, backbone, data):
@@ -325,16 +266,13 @@ def _keep_features(file, features, limit_bytes):
     disk.evict(file.parent, limit_bytes)
 
 
-# --- heads ----------------------------------------------------------------------------------
-
-
 def fit_head(examples: Examples, seed: int = 0, *, C: float = 0.05) -> keras.Model:
     """Train a softmax layer on frozen features to its optimum.
 
-    A Dense softmax layer with an L2 penalty is multinomial logistic regression: a convex problem,
-    which scikit-learn's L-BFGS solves in milliseconds. For the fit the features are centred and
-    divided by one common scale, so that `C` means the same for every backbone; both are folded
-    into the layer, so the head takes the features as they are.
+    A Dense softmax layer with an L2 penalty is multinomial logistic regression, which
+    scikit-learn's L-BFGS solves in milliseconds. For the fit the features are centred and divided
+    by one common scale, so that `C` means the same for every backbone; both are then folded into
+    the layer.
 
     Args:
         examples: features of shape (n, d) and labels.
@@ -355,12 +293,8 @@ def fit_head(examples: Examples, seed: int = 0, *, C: float = 0.05) -> keras.Mod
         [0, 1]
     """
     kernel, bias = head_weights(examples, C)
-    head = keras.Sequential(
-        [
-            keras.Input(examples.x.shape[1:]),
-            keras.layers.Dense(kernel.shape[1], activation="softmax", name="head"),
-        ]
-    )
+    layer = keras.layers.Dense(kernel.shape[1], activation="softmax", name="head")
+    head = keras.Sequential([keras.Input(examples.x.shape[1:]), layer])
     head.set_weights([kernel, bias])
     return head
 
@@ -368,22 +302,14 @@ def fit_head(examples: Examples, seed: int = 0, *, C: float = 0.05) -> keras.Mod
 def head_weights(examples: Examples, C: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
     """Kernel (d, classes) and bias (classes,) of `fit_head`, without a model around them.
 
-    For a widget, which fits dozens of heads while a slider moves.
-
-    Args:
-        examples: features of shape (n, d) and labels.
-        C: the inverse of the strength of the L2 penalty.
-
     Raises:
         ValueError: the features are not vectors, or there is one class only.
     """
     x, y = examples
     if x.ndim != 2:
-        raise ValueError(
-            f"A head takes vectors of shape (n, d), not {x.shape}: pool the features first."
-        )
+        raise ValueError(f"A head takes vectors (n, d), not {x.shape}: pool the features first.")
     if len(np.unique(y)) < 2:
-        raise ValueError("Every label is the same: a head needs examples of at least two classes.")
+        raise ValueError("Every label is the same: a head needs at least two classes.")
     centre = x.mean(axis=0, dtype="float64")
     # One scale for all: a scale for each feature, from a few examples, mostly amplifies noise.
     scale = np.sqrt(np.square(x - centre).mean()) or 1.0
@@ -400,9 +326,6 @@ def head_weights(examples: Examples, C: float = 0.05) -> tuple[np.ndarray, np.nd
 @cache
 def _threads():
     return ThreadpoolController()  # looks through all libraries once
-
-
-# --- fine-tuning ----------------------------------------------------------------------------
 
 
 class FineTuner:
@@ -426,10 +349,6 @@ class FineTuner:
 
     Raises:
         ValueError: the backbone has no layer called `unfreeze`.
-
-    Example:
-        tuner = FineTuner(backbone, class_count=2, unfreeze="block5_conv1")
-        model = tuner(sample_per_class(data.train, 10, seed=0), seed=0)
     """
 
     def __init__(

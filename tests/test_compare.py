@@ -143,7 +143,7 @@ def test_the_standard_error_of_a_test_set():
     draws = np.random.default_rng(0).binomial(200, 0.7, 20_000) / 2
     assert compare.standard_error(0.7, 200) == pytest.approx(draws.std(), rel=0.02)
     for wrong in ((80.0, 1000), (-0.1, 10), (0.5, 0)):
-        with pytest.raises(ValueError, match="from 0 to 1 and at least one example"):
+        with pytest.raises(ValueError, match="from 0 to 1 and n of at least 1"):
             compare.standard_error(*wrong)
 
 

@@ -153,3 +153,19 @@ def test_a_module_without_call_is_named(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path))
     with pytest.raises(ValueError, match="cannot be called"):
         HubLayer(tmp_path)
+
+
+def test_every_weight_and_statistic_of_the_bundled_mobilenet_learns():
+    """One eager step of the real module: gradients reach all of it, and its statistics move."""
+    layer = HubLayer("mobilenet-v2-feature-vector", profile="sample")
+    assert layer.count_params() > 300_000 and transfer.trainable_parameter_count(layer) == 0
+    transfer.unfreeze_all(layer, batch_norm=True)
+    before = transfer.snapshot(layer)
+    x = np.random.default_rng(0).random((4, 64, 64, 3), dtype="float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x, training=True) ** 2)
+    gradients = tape.gradient(loss, layer.trainable_weights)
+    keras.optimizers.Adam(1e-3).apply(gradients, layer.trainable_weights)
+    moved = transfer.what_moved(before, layer)
+    assert len(moved.weights) == moved.all_weights > 100
+    assert len(moved.statistics) == moved.all_statistics > 50
