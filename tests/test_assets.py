@@ -640,6 +640,9 @@ def test_an_unpacked_folder_is_trusted_until_it_loses_something(shelf):
     assert "which mends it" in message
     Store("").download("spoken-digits")  # from the archive in the cache
     assert tree(found) == {"a": b"aa", "b": b"bb"}
+    (found / "a").unlink()
+    Store("/nowhere").bring(["spoken-digits"])  # no mirror is asked for what can be mended here
+    assert tree(found) == {"a": b"aa", "b": b"bb"}
     (found / "b").write_bytes(b"b")
     fails(lambda: assets.path("spoken-digits", "full"), "lost files")
     assert tree(full("spoken-digits")) == {"a": b"aa", "b": b"bb"}

@@ -758,7 +758,7 @@ def write_mirror(server, name, file, content, **wrong):
     server.files["/class/index.json"] = json.dumps(index).encode()
 
 
-def test_the_mirror_is_asked_first_then_each_address_in_turn(shop, server, monkeypatch):
+def test_the_mirror_is_asked_first_then_each_address_in_turn(shop, server, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_MIRROR", f"{server.address}/class")
     write_mirror(server, "thing", "thing.bin", OTHER)
     addresses = [f"{server.address}/{name}" for name in ("first.bin", "second.bin", "thing.bin")]
@@ -770,6 +770,9 @@ def test_the_mirror_is_asked_first_then_each_address_in_turn(shop, server, monke
     assert get().read_bytes() == BODY
     order = list(dict.fromkeys(path for path, _ in server.seen if "index" not in path))
     assert order == ["/class/thing.bin", "/first.bin", "/second.bin", "/thing.bin"]
+    said = capsys.readouterr().out
+    for reason in ("HTTP status 500", "first.bin (HTTP status 404)", "second.bin (a web page"):
+        assert reason in said
     server.heal()
     server.seen.clear()
     assert get().read_bytes() == BODY and server.seen == []  # a checked file is a file

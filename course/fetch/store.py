@@ -136,7 +136,7 @@ class Store:
         """
         for name in self.expand(names):
             try:
-                if not _whole(name) and self._mirrored(name):
+                if not (_whole(name) or self._mend(name)) and self._mirrored(name):
                     self._get(name, public_too=False)
             except WrongInMirrorError:
                 raise
@@ -196,7 +196,7 @@ class Store:
         """Bring one asset from the first source that gives it."""
         told, urls = [], ()
         with _disk_errors(name):
-            if (kept := assets.record(name)) and kept["root"] is not None and self._mend(name):
+            if self._mend(name):
                 return
             try:
                 if served := self._mirrored(name):
@@ -209,7 +209,10 @@ class Store:
             urls = asset.source.get("urls", ()) if asset and not offline() else ()
             for url in urls:
                 try:
-                    return self._install(asset, url)
+                    self._install(asset, url)
+                    if told:
+                        print(f"{name} is from {url}, not from {', nor from '.join(told)}.")
+                    return
                 except (DownloadError, archives.ArchiveError) as error:
                     hint = _pin_hint(asset) if isinstance(error, WrongFileError) else ""
                     told.append(f"{url} ({error}{hint})")
@@ -237,11 +240,14 @@ class Store:
             raise no_answer(asset.where, error) from error
 
     def _mend(self, name: str) -> bool:
-        """Unpack again what lost files; False if the archive that is here is not sound."""
+        """Unpack again what lost files; False if no sound archive is here."""
+        kept = assets.record(name)
+        if not kept or kept["root"] is None:
+            return False
         asset = assets.about(name, "full")
         source = {key: value for key, value in asset.source.items() if key != "holds"}
         file = assets.folder_of(name) / asset.file
-        with suppress(WrongFileError, archives.ArchiveError):
+        with _disk_errors(name), suppress(WrongFileError, archives.ArchiveError):
             self._install(replace(asset, source={"unpack": "zip or tar", **source}), file)
             return True
         return False
