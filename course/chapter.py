@@ -18,6 +18,7 @@ def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
     Raises:
         course.dials.DialError: dials that cannot be used.
         RuntimeError: Keras does not run on TensorFlow here.
+        helpers.assets.AssetError: a file of the mirror is not the one that its index describes.
     """
     dial = dials.read(chapter)
     bring(chapter)

@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError
 
 from course import chapter, paths, results
 from course.editions import slides
-from helpers import disk
+from helpers import assets, disk
 
 # Editors add these; they change with each opening and say nothing.
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -131,7 +131,10 @@ def main() -> None:
         sys.exit(f"No notebook starts with {' or '.join(starts)}: see notebooks/.")
     full = os.environ.get("COURSE_PROFILE") == "full" and not chosen.in_place
     if full:
-        chapter.bring(*(path.stem for path in chapters))
+        try:
+            chapter.bring(*(path.stem for path in chapters))
+        except assets.AssetError as error:
+            sys.exit(str(error))
     sys.exit(not run(chapters, paths.ROOT / "build" / ("full" if full else ""), chosen.in_place))
 
 

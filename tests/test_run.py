@@ -75,6 +75,13 @@ def test_full_brings_the_files_first(tmp_path, monkeypatch):
         run.main()
     assert end.value.code == 0
     assert order == [("01_images", "02_text"), run.paths.ROOT / "build" / "full"]
+
+    def refused(*names):
+        raise run.assets.AssetError("That file is another one.")
+
+    monkeypatch.setattr(run.chapter, "bring", refused)
+    with pytest.raises(SystemExit, match="That file is another one."):
+        run.main()
     monkeypatch.setattr(sys, "argv", ["run", "99"])
     with pytest.raises(SystemExit, match="No notebook starts with 99"):
         run.main()
