@@ -5,9 +5,9 @@
     python benchmarks/claims.py --weakest  the variables of `make test-portable`
 
 Each chapter runs once under each setting below and notes both sides of every claim; the notes
-stay in build/claims, one file for each setting and chapter, until the chapter, its dials or the
-packages are newer. The table goes to docs/claims.md. A claim nearer to its bound than two standard
-deviations is marked. Two cores take about an hour and a half.
+stay in build/claims, one file for each setting and chapter, until the chapter or its dials are
+newer (after a change of the packages, delete the folder). The table goes to docs/claims.md. A claim
+nearer to its bound than two standard deviations is marked. Two cores take over an hour.
 """
 
 import argparse
