@@ -1,5 +1,6 @@
 """Loading reviews, word ids, word vectors, averages, and what a word contributes."""
 
+import bz2
 import doctest
 import gzip
 import importlib.util
@@ -219,7 +220,8 @@ def test_vectors_of_a_learner_may_be_text(vectors, tmp_path):
     counted = file.read_text(encoding="utf8")
     (tmp_path / "glove.txt").write_text(counted.split("\n", 1)[1], encoding="utf8")
     (tmp_path / "own.txt.gz").write_bytes(gzip.compress(counted.encode()))
-    for name in ("own.vec", "glove.txt", "own.txt.gz"):
+    (tmp_path / "own.vec.bz2").write_bytes(bz2.compress(counted.encode()))
+    for name in ("own.vec", "glove.txt", "own.txt.gz", "own.vec.bz2"):
         read = text.load_vectors(str(tmp_path / name))
         assert read.index_to_key == vectors.index_to_key
         assert np.allclose(read["film"], vectors["film"], atol=1e-5)

@@ -17,7 +17,8 @@ from helpers.data import SPLITS
 from helpers.text.words import LENGTH, tokens
 
 BUNDLED = "film-reviews"
-SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "dev": "validation"}
+SPELLINGS = {"training": "train", "testing": "test", "val": "validation"}
+SPELLINGS |= {"valid": "validation", "dev": "validation"}
 MISSING = ["", "nan", "<na>", "#n/a"]  # how spreadsheets and pandas write an empty cell
 ENTITY = re.compile(r"&(?:amp;)*(?:#\d+|#x[\da-f]+|\w+);", re.I)
 TAG = re.compile(

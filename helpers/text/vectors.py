@@ -1,7 +1,6 @@
 """Pretrained word vectors as gensim's `KeyedVectors`: read them, ask for neighbours."""
 
 import difflib
-import gzip
 import statistics
 import zlib
 from collections.abc import Iterable, Sequence
@@ -20,9 +19,9 @@ ADVICE = {  # by the first two bytes
 
 
 def load_vectors(name: str | Path = "word2vec", limit: int | None = None):
-    """`KeyedVectors`: "word2vec", those of the profile, or a file of your own (`read_vectors`).
+    """The profile's `KeyedVectors`, or those of a file of your own, as `read_vectors` reads them.
 
-    Of the words, most frequent first, `limit` are read; else what the catalogue says, `OWN_LIMIT`.
+    The first `limit` words: by default as many as the catalogue says, or `OWN_LIMIT`.
     """
     if name == "word2vec":
         path, asset = assets.path_or_sample("word-vectors")
@@ -71,14 +70,16 @@ def read_vectors(path: str | Path, limit: int | None = None, dimension: int | No
 
 def _read_lines(path, limit):
     """Vectors by word. A word may hold spaces; the line that counts the others may be missing."""
-    unpacked = gzip.open if path.suffix == ".gz" else open
-    with unpacked(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as file:
+    from gensim import utils
+
+    how = {"encoding": "utf-8-sig", "errors": "replace", "newline": "\n"}
+    with utils.open(str(path), "rt", **how) as file:  # unpacks .gz and .bz2, too
         lines = (line.rstrip() for line in file if not line.isspace())
         first = next(lines, "").split(" ")
         counted = len(first) == 2 and all(map(str.isdecimal, first))
         top = [" ".join(first)] * (not counted) + list(islice(lines, 100))
         # Most lines tell how many numbers there are: a word with spaces makes a line longer.
-        size = statistics.mode(line.count(" ") for line in top)
+        size = int(first[1]) if counted else statistics.mode(line.count(" ") for line in top)
         rows, count = {}, 0
         for line in islice(chain(top, lines), limit):
             word, *values = line.rsplit(" ", max(size, 1))
