@@ -1,10 +1,14 @@
 """What the audio chapter promises of real sounds and the real YAMNet, measured.
 
-    COURSE_MIRROR=../shared/mirror python tests/measure_audio.py [sample] [real] [logmel] [speed]
+    COURSE_MIRROR=../shared/mirror python benchmarks/measure_audio.py [NAME ...]
+
+Names: sample, real, logmel, speed; all of them where none is given.
 
 Run by hand: pytest does not collect it. It takes a few minutes on two cores.
 """
 
+import functools
+import os
 import sys
 import time
 
@@ -14,9 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import assets, audio, transfer
-from helpers.quiet import keras, tf
-from helpers.transfer import Part
+from course import fetch
+from helpers import assets, audio, compare, training, transfer
+from helpers.data import Data, Examples, sample_per_class
+from helpers.hub import HubLayer
+from helpers.ready import keras, tf
 
 DRAWS = 40
 BUDGETS = (5, 10, 20)
@@ -25,35 +31,35 @@ CHANNEL = "910"  # recordings of the mirror that are telephone and voice message
 
 
 def all_clips(root):
-    """Every clip of a folder in ESC-50's layout, in one part, with log-mel statistics."""
+    """Every clip of a folder in ESC-50's layout: the table, and the waveforms as one split."""
     rows = pd.read_csv(root / "meta" / "esc50.csv", dtype={"src_file": str})
     table = pd.DataFrame(
         {
-            "part": "train",
             "path": [root / "audio" / name for name in rows.filename],
-            "kind": rows.category,
             "recording": rows.src_file,
             "label": (rows.category == "coughing").astype("int32"),
         }
     )
-    ends = table.index[-2:]  # the two other parts must not be empty, and are put back below
-    table.loc[ends, "part"] = "validation", "test"
-    return table, audio.load_table(table, CLASSES)
+    clips = [audio.read_clip(path, limit=10) for path in table.path]
+    longest = max(map(len, clips))
+    x = np.stack([audio.fit_length(clip, longest) for clip in clips])
+    return table, as_data(x, table.label.to_numpy())
 
 
-def together(arrays):
-    return np.concatenate([getattr(arrays, part).x for part in transfer.PARTS])
+def as_data(x, y):
+    """All examples in the training split; the other splits hold the last one, which is not read."""
+    last = Examples(x[-1:], y[-1:])
+    return Data(Examples(x, y), last, last, CLASSES)
 
 
-def statistics(splits):
-    """Mean and deviation over time of each of the 64 bands: (n, 128)."""
-
-    def both(waveforms):
-        spectrogram = audio.log_mel(waveforms)
+def statistics(waveforms):
+    """Mean and standard deviation over time of each of the 64 bands: (n, 128)."""
+    found = []
+    for i in range(0, len(waveforms), 32):
+        spectrogram = audio.log_mel(waveforms[i : i + 32])
         means = tf.reduce_mean(spectrogram, axis=1)
-        return tf.concat([means, tf.math.reduce_std(spectrogram, axis=1)], axis=1)
-
-    return together(splits.map(both, "statistics").arrays())
+        found.append(tf.concat([means, tf.math.reduce_std(spectrogram, axis=1)], axis=1))
+    return np.concatenate(found)
 
 
 def split(table, per_class, seed):
@@ -70,14 +76,14 @@ def split(table, per_class, seed):
     return np.concatenate(train), np.concatenate([rows[:count] for rows in test])
 
 
-def linear(part):
+def linear(examples):
     """The baseline at its best: each column scaled."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2000)).fit(*part)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2000)).fit(*examples)
 
 
-def plain(part):
+def plain(examples):
     """The baseline as it comes: no scaling, scikit-learn's own penalty."""
-    return LogisticRegression(max_iter=5000).fit(*part)
+    return LogisticRegression(max_iter=5000).fit(*examples)
 
 
 def report(what, table, features, baseline):
@@ -86,14 +92,14 @@ def report(what, table, features, baseline):
         heads, lines, unscaled = [], [], []
         for seed in range(DRAWS):
             train, test = split(table, per_class, seed)
-            head = transfer.fit_head(Part(features[train], y[train]))
-            heads.append(100 * transfer.accuracy(head, Part(features[test], y[test])))
+            head = transfer.fit_head(Examples(features[train], y[train]))
+            heads.append(100 * training.accuracy(head, Examples(features[test], y[test])))
             few, rest = (baseline[train], y[train]), (baseline[test], y[test])
             lines.append(100 * linear(few).score(*rest))
             unscaled.append(100 * plain(few).score(*rest))
         print(
-            f"{what}, {per_class} a class: embedding {np.mean(heads):.1f} % "
-            f"± {np.std(heads, ddof=1):.1f}, log-mel mean and deviation {np.mean(lines):.1f} % "
+            f"{what}, {per_class} per class: embedding {np.mean(heads):.1f} % "
+            f"± {np.std(heads, ddof=1):.1f}, log-mel mean and std {np.mean(lines):.1f} % "
             f"± {np.std(lines, ddof=1):.1f} ({np.mean(heads) - np.mean(lines):+.1f} points), "
             f"unscaled {np.mean(unscaled):.1f} % ({np.mean(heads) - np.mean(unscaled):+.1f} points)"
         )
@@ -112,14 +118,14 @@ def modules():
 def on_real_clips():
     """Real coughs against real other sounds, split by recording, with and without one source."""
     assets.use("full")
-    table, splits = all_clips(assets.path("environmental-sounds"))
-    baseline = statistics(splits)
+    table, data = all_clips(assets.path("environmental-sounds"))
+    baseline = statistics(data.train.x)
     # One label for all of the source: is it told from other sounds by its channel?
     inside = (table.recording.str.startswith(CHANNEL) & (table.label == 1)).to_numpy()
     coughs = (table.label == 1).to_numpy()
     print(f"{inside.sum()} of {coughs.sum()} coughs come from one source, {len(table)} clips")
     for name, model in modules():
-        features = together(transfer.extract(model, splits))
+        features = transfer.extract(model, data).train.x
         report(f"{name}, all clips", table, features, baseline)
         kept = np.flatnonzero(~inside)
         rest = table.iloc[kept].reset_index(drop=True)
@@ -128,53 +134,44 @@ def on_real_clips():
         sources = table.iloc[kept].reset_index(drop=True).assign(label=inside[kept].astype(int))
         report(f"{name}, which source has a cough", sources, features[kept], baseline[kept])
         kept = np.flatnonzero(inside | ~coughs)
-        y = table.label.to_numpy()
-        head = transfer.fit_head(Part(features[kept], y[kept]))
+        head = transfer.fit_head(Examples(features[kept], data.train.y[kept]))
         other = np.flatnonzero(coughs & ~inside)
-        found = (transfer.predict(head, features[other]).argmax(1) == 1).mean()
-        print(f"{name}, trained on that source alone: recall {found:.1%} on the other coughs")
+        found = (training.predict(head, features[other]).argmax(1) == 1).mean()
+        print(f"{name}, trained on that source only: recall {found:.1%} on the other coughs")
 
 
 def on_sample():
     """The bundled sounds: linear on log-mel, a small CNN from scratch, embeddings."""
     assets.use("sample")
-    splits, _ = audio.load()
-    arrays = splits.arrays()
+    data = audio.load()
 
-    def spectrograms(part):
-        x = np.concatenate([audio.log_mel(part.x[i : i + 32]) for i in range(0, len(part.x), 32)])
-        return Part(x, part.y)
-
-    train, test = spectrograms(arrays.train), spectrograms(arrays.test)
-
-    def flat(part):
-        return Part(np.concatenate([part.x.mean(axis=1), part.x.std(axis=1)], axis=1), part.y)
-
-    def told(what, found):
+    def say(what, found):
         print(f"sample, {what}: {np.mean(found):.1f} % ± {np.std(found, ddof=1):.1f}", flush=True)
 
+    flat = data.map(statistics)
     for per_class in (10, 20):
-        draws = [transfer.draw(flat(train), per_class, seed) for seed in range(DRAWS)]
-        found = [100 * linear(draw).score(*flat(test)) for draw in draws]
-        told(f"log-mel mean and deviation, {per_class} a class", found)
+        draws = [sample_per_class(flat.train, per_class, seed) for seed in range(DRAWS)]
+        found = [100 * linear(draw).score(*flat.test) for draw in draws]
+        say(f"log-mel mean and std, {per_class} per class", found)
     for name, model in modules():
-        features = transfer.extract(model, splits)
+        features = transfer.extract(model, data)
         for per_class in (10, 20, 60):
-            draws = [transfer.draw(features.train, per_class, seed) for seed in range(DRAWS)]
-            found = [100 * transfer.accuracy(transfer.fit_head(d), features.test) for d in draws]
-            told(f"{name}, {per_class} a class", found)
-    network = small_cnn(train.x.shape[1:])
+            heads = compare.head_curve(features, [per_class], range(DRAWS), method=name)
+            say(f"{name}, {per_class} per class", 100 * heads.accuracy)
+    spectrograms = data.map(lambda x: audio.log_mel(x).numpy())
+    network = small_cnn(spectrograms.train.x.shape[1:])
     for per_class, epochs in ((10, 40), (60, 20)):
         found = []
         for seed in range(5):
-            transfer.start_over(network, seed)
-            few = transfer.draw(train, per_class, seed)
+            training.reset_weights(network, seed)
+            few = sample_per_class(spectrograms.train, per_class, seed)
             network.fit(few.x, few.y, epochs=epochs, batch_size=8, verbose=0)
-            found.append(100 * transfer.accuracy(network, test))
-        told(f"small CNN from scratch, {per_class} a class", found)
+            found.append(100 * training.accuracy(network, spectrograms.test))
+        say(f"small CNN from scratch, {per_class} per class", found)
 
 
 def small_cnn(shape):
+    """A network to train from scratch on log-mel spectrograms."""
     layers = [keras.Input(shape), keras.layers.Rescaling(0.4, 1.0)]
     layers.append(keras.layers.Reshape((*shape, 1)))
     for filters in (16, 32, 64):
@@ -190,16 +187,14 @@ def on_logmel():
     """The greatest differences between librosa, TensorFlow and the module."""
     for profile in ("sample", "full"):
         assets.use(profile)
-        module = audio.YamnetLayer(profile="full")._callable
+        layer = audio.YamnetLayer(profile="full")
         worst = np.zeros(3)
         paths = sorted((assets.path("environmental-sounds") / "audio").iterdir())
         for path in paths:
             clip = audio.read_clip(path)
             ours, theirs = audio.log_mel_librosa(clip), audio.log_mel(clip[None])[0].numpy()
-            real = module(clip)[2].numpy()
-            found = [
-                np.abs(a - b).max() for a, b in ((ours, theirs), (ours, real), (theirs, real))
-            ]
+            real = HubLayer.call(layer, clip)[2].numpy()
+            found = [np.abs(a - b).max() for a, b in ((ours, theirs), (ours, real), (theirs, real))]
             worst = np.maximum(worst, found)
         print(
             f"{profile}, {len(paths)} clips: librosa and TensorFlow differ by {worst[0]:.1e}, "
@@ -208,18 +203,14 @@ def on_logmel():
 
 
 def speed():
-    """Features of 300 clips of 5 s from files, against the module's bare forward passes."""
+    """Features of 300 clips of 5 s, against the module's bare forward passes."""
     assets.use("full")
-    table, _ = all_clips(assets.path("environmental-sounds"))
-    table = table.iloc[:300].copy()
-    table["part"] = ["train"] * 298 + ["validation", "test"]
-    unkept = audio.load_table(table, CLASSES)
-    unkept = transfer.Splits(unkept.train, unkept.validation, unkept.test, unkept.class_names)
+    _, data = all_clips(assets.path("environmental-sounds"))
+    clips = data.train.x[:300]
+    few = as_data(clips, data.train.y[:300])
     model = audio.yamnet()
-    module = model.get_layer("yamnet_module")._callable
-    clips = together(unkept.arrays())
-    for clip in clips[:3]:
-        module(tf.constant(clip))
+    module = tf.function(functools.partial(HubLayer.call, model.get_layer("yamnet_module")))
+    module(tf.constant(clips[0]))
 
     def bare():
         start = time.perf_counter()
@@ -229,7 +220,7 @@ def speed():
 
     before = bare()
     start = time.perf_counter()
-    transfer.extract(model, unkept)
+    transfer.extract(model, few, limit_bytes=0)  # nothing is kept, so that it runs each time
     extraction = time.perf_counter() - start
     passes = (before + bare()) / 2  # before and after: other work on the machine tells on both
     print(
@@ -239,6 +230,8 @@ def speed():
 
 
 if __name__ == "__main__":
-    steps = {"sample": on_sample, "real": on_real_clips, "logmel": on_logmel, "speed": speed}
-    for step in sys.argv[1:] or steps:
-        steps[step]()
+    measures = {"sample": on_sample, "real": on_real_clips, "logmel": on_logmel, "speed": speed}
+    if os.environ.get("COURSE_MIRROR"):
+        fetch.download("environmental-sounds", "yamnet")
+    for name in sys.argv[1:] or measures:
+        measures[name]()

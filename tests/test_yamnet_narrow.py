@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import assets, transfer
-from helpers.audio import yamnet
-from helpers.hub import HubLayer, tensorflow_hub
-from helpers.quiet import keras, tf
+from course import fetch
+from helpers import assets, audio, transfer
+from helpers.audio.yamnet import LAYERS, body, read_body
+from helpers.hub import HubLayer
+from helpers.ready import keras, tf
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "data" / "weights" / "yamnet-narrow"
@@ -19,13 +20,13 @@ MIRROR = Path(os.environ.get("COURSE_MIRROR") or ROOT.parent / "shared" / "mirro
 
 @pytest.fixture(scope="module")
 def module():
-    return tensorflow_hub.load(str(FOLDER))
+    return tf.saved_model.load(str(FOLDER))
 
 
 @pytest.fixture(scope="module")
 def waveform():
     """3 s: a gliding tone, and noise behind it."""
-    rng, t = np.random.default_rng(0), np.arange(48_000) / yamnet.SAMPLE_RATE
+    rng, t = np.random.default_rng(0), np.arange(48_000) / audio.RATE
     return (0.3 * np.sin(900 * t**2) + 0.01 * rng.standard_normal(len(t))).astype("float32")
 
 
@@ -53,7 +54,7 @@ def test_scores_are_probabilities(module, waveform):
 
 
 def test_log_mel_is_that_of_the_front_end(module, waveform):
-    ours = yamnet.log_mel(yamnet.pad(waveform))
+    ours = audio.log_mel(waveform)
     np.testing.assert_allclose(module(waveform)[2], ours, atol=1e-3)
 
 
@@ -71,7 +72,7 @@ def test_log_mel_against_a_plain_computation(waveform):
     triangles = np.maximum(0, np.minimum(rise, fall))
     triangles[0] = 0  # the constant part belongs to no band
     expected = np.log(np.abs(np.fft.rfft(frame, 512)) @ triangles + 0.001)
-    np.testing.assert_allclose(yamnet.log_mel(waveform)[10], expected, atol=1e-3)
+    np.testing.assert_allclose(audio.log_mel(waveform)[10], expected, atol=1e-3)
 
 
 def test_class_names(module):
@@ -111,8 +112,8 @@ def train(layer, waveform):
 
 def test_every_weight_is_counted():
     layer = HubLayer(FOLDER)
-    body = yamnet.body(0.25, 512).count_params()
-    assert layer.count_params() == body + 512 * 521 + 521
+    convolutions = body(0.25, 512).count_params()
+    assert layer.count_params() == convolutions + 512 * 521 + 521
     assert [len(layer.trainable_weights), len(layer.non_trainable_weights)] == [0, 56]
 
 
@@ -148,36 +149,36 @@ def test_what_it_learned_is_saved_and_loaded(waveform, tmp_path):
 
 def test_the_body_equals_the_module(module, waveform):
     _, embeddings, log_mel = module(waveform)
-    body = yamnet.read_body(module)
-    np.testing.assert_allclose(body(yamnet.patches(log_mel)), embeddings, atol=1e-4)
+    model = read_body(module)
+    np.testing.assert_allclose(model(audio.patches(log_mel)), embeddings, atol=1e-4)
 
 
 def test_the_body_of_a_layer_has_its_learned_weights(waveform):
     layer = HubLayer(FOLDER)
     layer.weights[0].assign(layer.weights[0] * 0.9)
     _, embeddings, log_mel = layer(waveform)
-    body = yamnet.read_body(layer)
-    np.testing.assert_allclose(body(yamnet.patches(log_mel)), embeddings, atol=1e-4)
+    model = read_body(layer)
+    np.testing.assert_allclose(model(audio.patches(log_mel)), embeddings, atol=1e-4)
 
 
-def test_the_last_blocks_alone_can_learn(module, waveform):
-    body = yamnet.read_body(module)
-    transfer.unfreeze_from(body, "layer13_depthwise_conv")
-    model = keras.Sequential([body, keras.layers.Dense(2)])
-    x = yamnet.patches(module(waveform)[2]).numpy()
-    model.compile(
+def test_only_the_last_blocks_learn(module, waveform):
+    model = read_body(module)
+    transfer.unfreeze_from(model, "layer13_depthwise_conv")
+    classifier = keras.Sequential([model, keras.layers.Dense(2)])
+    x = audio.patches(module(waveform)[2]).numpy()
+    classifier.compile(
         keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    before = transfer.snapshot(body)
-    model.fit(x, np.array([0, 1] * 3), epochs=2, verbose=0)
-    names = {name.rsplit("/", 1)[0] for name in transfer.what_moved(before, body).weights}
+    before = transfer.snapshot(model)
+    classifier.fit(x, np.array([0, 1] * 3), epochs=2, verbose=0)
+    names = {name.rsplit("/", 1)[0] for name in transfer.what_moved(before, model).weights}
     assert {name.split("/")[-1].split("_")[0] for name in names} == {"layer13", "layer14"}
 
 
 def test_the_body_at_width_1_is_yamnets():
-    body = yamnet.body()
-    assert body.output_shape == (None, 1024)
-    assert body.count_params() == 3_195_456
+    model = body()
+    assert model.output_shape == (None, 1024)
+    assert model.count_params() == 3_195_456
 
 
 class Normalised(tf.Module):
@@ -187,7 +188,7 @@ class Normalised(tf.Module):
         super().__init__()
         self.found = {}
         rng = np.random.default_rng(0)
-        for layer in yamnet.body(0.25).layers:
+        for layer in body(0.25).layers:
             if layer.weights:
                 name = layer.name.replace("_", "/", 1)
                 kernel = layer.get_weights()[0]
@@ -202,9 +203,9 @@ class Normalised(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
     def __call__(self, waveform):
-        log_mel = yamnet.log_mel(yamnet.pad(waveform))
-        x = yamnet.patches(log_mel)[..., None]
-        for number, (_, stride) in enumerate(yamnet.LAYERS, start=1):
+        log_mel = audio.log_mel(waveform)
+        x = audio.patches(log_mel)[..., None]
+        for number, (_, stride) in enumerate(LAYERS, start=1):
             for kind in ("conv",) if number == 1 else ("depthwise_conv", "pointwise_conv"):
                 name = f"layer{number}/{kind}"
                 s = 1 if kind == "pointwise_conv" else stride
@@ -219,12 +220,12 @@ class Normalised(tf.Module):
 
 def test_batch_normalisation_is_folded_into_the_body(waveform, tmp_path):
     tf.saved_model.save(Normalised(), str(tmp_path))
-    module = tensorflow_hub.load(str(tmp_path))
-    body = yamnet.read_body(module)
+    module = tf.saved_model.load(str(tmp_path))
+    model = read_body(module)
     _, embeddings, log_mel = module(waveform)
     largest = np.max(embeddings)
     assert largest > 0.01
-    gap = np.abs(body(yamnet.patches(log_mel)) - embeddings).max()
+    gap = np.abs(model(audio.patches(log_mel)) - embeddings).max()
     assert gap < 1e-4 * largest
 
 
@@ -232,15 +233,25 @@ def test_batch_normalisation_is_folded_into_the_body(waveform, tmp_path):
 def test_the_real_yamnet_fits_the_same_body_and_front_end(waveform, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_MIRROR", str(MIRROR))
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    module = tensorflow_hub.load(str(assets.path("yamnet", profile="full")))
+    fetch.download("yamnet")
+    module = tf.saved_model.load(str(assets.path("yamnet", profile="full")))
     _, embeddings, log_mel = module(waveform)
-    np.testing.assert_allclose(yamnet.log_mel(yamnet.pad(waveform)), log_mel, atol=1e-3)
-    body = yamnet.read_body(module)
-    np.testing.assert_allclose(body(yamnet.patches(log_mel)), embeddings, atol=1e-3)
+    np.testing.assert_allclose(audio.log_mel(waveform), log_mel, atol=1e-3)
+    model = read_body(module)
+    np.testing.assert_allclose(model(audio.patches(log_mel)), embeddings, atol=1e-3)
 
 
-def test_another_module_is_told():
-    with pytest.raises(ValueError, match="not a YAMNet.*layer1/conv/kernel"):
-        yamnet.read_body(
-            tensorflow_hub.load(str(FOLDER.with_name("mobilenet-v2-035-feature-vector")))
-        )
+def test_another_module_is_refused(tmp_path):
+    class Other(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.kernel = tf.Variable(1.0, name="kernel")
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+        def __call__(self, waveform):
+            return self.kernel * waveform
+
+    tf.saved_model.save(Other(), str(tmp_path))
+    for module in (tf.saved_model.load(str(tmp_path)), HubLayer(tmp_path)):
+        with pytest.raises(ValueError, match="not a YAMNet.*layer1/conv/kernel"):
+            read_body(module)

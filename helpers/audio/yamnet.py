@@ -5,7 +5,6 @@ you need the convolutions themselves: `body` builds them for any width, `read_bo
 a module. YAMNet is the MobileNet of Howard et al. (2017) on patches of a log-mel spectrogram.
 """
 
-import functools
 import re
 from pathlib import Path
 
@@ -179,12 +178,9 @@ def read_body(module) -> keras.Model:
     Raises:
         ValueError: the module is not a YAMNet.
     """
-    if isinstance(module, HubLayer):
-        variables, call = module.weights, functools.partial(HubLayer.call, module)
-    else:
-        functions, call = module.__call__.concrete_functions, module
-        variables = [variable for function in functions for variable in function.variables]
-    found = {v.name.split(":")[0].replace("-", "/"): v.numpy() for v in variables}
+    module = getattr(module, "module_callable", module)
+    functions = module.__call__.concrete_functions
+    found = {v.name.split(":")[0]: v.numpy() for each in functions for v in each.variables}
     try:
         first, last = found["layer1/conv/kernel"], found["layer14/pointwise_conv/kernel"]
         model = body(first.shape[-1] / LAYERS[0][0], last.shape[-1])
@@ -197,7 +193,7 @@ def read_body(module) -> keras.Model:
             "be named layer1/conv/kernel to layer14/pointwise_conv/bias."
         ) from error
     noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype("float32")
-    _, embeddings, spectrogram = call(noise)
+    _, embeddings, spectrogram = module(noise)
     gap = np.abs(embeddings - model(patches(spectrogram))).max() / max(1.0, np.max(embeddings))
     if not gap < 1e-3:
         raise ValueError(f"The body read from this module differs from it by {gap:.1e}.")
