@@ -13,7 +13,7 @@ from places import write_whole
 from pretrain_yamnet_corpus import mean_and_spread
 from tqdm import tqdm
 
-from helpers.audio import yamnet
+from helpers import audio
 
 SEED = 77
 VOICES = 4242  # seed of the recordings' speakers, rooms and microphones; the bundled have 0
@@ -57,7 +57,7 @@ def spectrogram_and_label(number, take):
     kind = str(np.random.default_rng([VOICES, number, take]).choice(synthesis.OTHERS))
     clip, beside = recording.scene(kind, [SEED, number, take])
     label = {beside: BESIDE, kind: 1.0}
-    spectrogram = yamnet.log_mel(yamnet.pad(clip)).numpy().astype("float16")
+    spectrogram = audio.log_mel(clip).numpy().astype("float16")
     return spectrogram, np.float32([label.get(name, 0.0) for name in synthesis.OTHERS])
 
 

@@ -11,7 +11,9 @@ from places import WEIGHTS, write_checksums
 from pretrain_yamnet_corpus import CLASSES, EMBEDDING, SEED
 from pretrain_yamnet_sounds import LABELS
 
-from helpers.audio import yamnet
+from helpers import audio
+from helpers.audio.yamnet import LAYERS
+from helpers.audio.yamnet import body as yamnet_body
 
 WIDTH, LAST = 0.25, 512  # of YAMNet's channels; channels of the last layer
 MOMENTUM = 0.99  # of BatchNorm: 0.999 would still remember the start of so short a training
@@ -20,7 +22,7 @@ FOLDER = WEIGHTS / "yamnet-narrow"
 
 def body(last=LAST):
     """The narrow body with random weights: [n, 96, 64] to [n, last]."""
-    return yamnet.body(WIDTH, last)
+    return yamnet_body(WIDTH, last)
 
 
 def is_convolution(layer):
@@ -103,8 +105,8 @@ def save_module(plain, scores, class_rows, folder=FOLDER):
             input_signature=[tf.TensorSpec([None], tf.float32, name="waveform")], autograph=False
         )
         def __call__(self, waveform):
-            log_mel = yamnet.log_mel(yamnet.pad(waveform))
-            embeddings = convolve(self.weights, yamnet.patches(log_mel))
+            log_mel = audio.log_mel(waveform)
+            embeddings = convolve(self.weights, audio.patches(log_mel))
             logits = embeddings @ self.weights["dense/kernel"] + self.weights["dense/bias"]
             return tf.sigmoid(logits), embeddings, log_mel
 
@@ -137,7 +139,7 @@ def convolve(weights, patches):
     import tensorflow as tf
 
     x = patches[..., None]
-    for number, (_, stride) in enumerate(yamnet.LAYERS, start=1):
+    for number, (_, stride) in enumerate(LAYERS, start=1):
         for kind in ("conv",) if number == 1 else ("depthwise_conv", "pointwise_conv"):
             kernel, bias = (weights[f"layer{number}/{kind}/{w}"] for w in ("kernel", "bias"))
             strides = [1, stride, stride, 1] if kind != "pointwise_conv" else [1, 1, 1, 1]

@@ -8,8 +8,8 @@ import numpy as np
 from pretrain_yamnet_sounds import COUGHING, read
 from sklearn.metrics import balanced_accuracy_score
 
-from helpers import transfer
-from helpers.audio import yamnet
+from helpers import audio, transfer
+from helpers.data import Examples, sample_per_class
 
 DRAWS = 20
 
@@ -44,7 +44,7 @@ def embedded(module, clips):
 
 def body_embedded(body, module, clips):
     """The same of a Keras body and a module's log-mel spectrograms."""
-    spectra = [yamnet.patches(module(sound)[2]).numpy() for sound in clips.sounds]
+    spectra = [audio.patches(module(sound)[2]).numpy() for sound in clips.sounds]
     rows = body.predict(np.concatenate(spectra), batch_size=256, verbose=0)
     ends = np.cumsum([len(s) for s in spectra])[:-1]
     return np.stack([mean_direction(part) for part in np.split(rows, ends)])
@@ -74,7 +74,7 @@ def probe(x, clips, a_class, train_folds, test_folds):
     for n in a_class:
         scores = []
         for draw in range(DRAWS):
-            few = transfer.draw(transfer.Part(x[train], clips.cough[train]), n, draw)
+            few = sample_per_class(Examples(x[train], clips.cough[train]), n, draw)
             kernel, bias = transfer.head_weights(few)
             guess = (x[test] @ kernel + bias).argmax(axis=1)
             scores.append(balanced_accuracy_score(clips.cough[test], guess))
