@@ -248,15 +248,16 @@ def test_the_narrow_vgg16_stands_in_and_sees_pictures_at_its_own_size(capsys):
     backbone = images.vgg16()
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and "(58.9 MB) is not here" in said
-    assert "a quarter as wide" in said and "'course download vgg16'" in said
+    assert assets.about("vgg16", "sample").what in said and "'course download vgg16'" in said
     assert backbone.input_shape == (None, 224, 224, 3) and not backbone.trainable_weights
     assets.use("sample")
     narrow = images.vgg16()
     large = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype("float32")
     small = keras.ops.image.resize(large, narrow.input_shape[1:3], antialias=True)
     np.testing.assert_allclose(backbone(large), narrow(small), rtol=1e-3, atol=1e-3)
-    # As in the chapter: the network without its own preprocessing takes large pictures, too.
-    naked = keras.Model(backbone.get_layer("preprocess").output, backbone.output)
+    # As in the chapter: the network without its own preprocessing takes large images, too.
+    (resizing,) = (layer for layer in backbone.layers if layer.name.startswith("to_"))
+    naked = keras.Model(resizing.input, backbone.output)
     assert naked(large).shape == backbone(large).shape
 
 
