@@ -8,7 +8,7 @@ import pandas as pd
 
 from course.exercises import exercise, question
 from helpers import transfer
-from helpers.quiet import keras, tf
+from helpers.ready import keras, tf
 
 
 def _small_vgg():

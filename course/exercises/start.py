@@ -4,7 +4,7 @@ import numpy as np
 
 from course.exercises import exercise, question
 from helpers import transfer
-from helpers.quiet import keras, tf
+from helpers.ready import keras, tf
 
 
 @exercise(

@@ -6,7 +6,7 @@ from gensim.models import KeyedVectors
 
 from course.exercises import exercise, question
 from helpers import transfer
-from helpers.quiet import keras
+from helpers.ready import keras
 from helpers.transfer import Arrays, Part
 
 
