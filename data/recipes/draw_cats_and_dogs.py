@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
-SIZE = 128  # pixels of a finished picture
+SIZE = 128  # pixels of a finished drawing
 OVER = 3  # drawn this many times larger, then reduced
 EDGE = SIZE * OVER
 SPLITS = {"train": 200, "validation": 50, "test": 500}  # drawings per class
@@ -1189,7 +1189,7 @@ def ground_shadow(p, f, x0, x1, y):
 
 
 def camera(image, rng):
-    """Light, exposure and faults of the picture as a whole: returns the finished RGB image."""
+    """Light, exposure and faults of the image as a whole: returns the finished RGB image."""
     small = image.resize((SIZE, SIZE), Image.BOX)
     a = np.asarray(small, float) / 255
     y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
@@ -1224,8 +1224,8 @@ def camera(image, rng):
     return out
 
 
-def picture(kind, seed):
-    """One finished picture (PIL image) of a cat or a dog."""
+def drawing(kind, seed):
+    """One finished drawing (PIL image) of a cat or a dog."""
     # Separate streams, so that scene and pose cannot depend on how much a class draws.
     scene, build, stroke = (np.random.default_rng([*seed, k]) for k in range(3))
     lamp = (scene.uniform(-0.9, 0.9), scene.uniform(-0.9, 0.1), 1.0)
@@ -1266,12 +1266,12 @@ def picture(kind, seed):
 def jpeg(job):
     kind, seed, quality = job
     data = io.BytesIO()
-    picture(kind, seed).save(data, "JPEG", quality=quality, optimize=True)
+    drawing(kind, seed).save(data, "JPEG", quality=quality, optimize=True)
     return data.getvalue()
 
 
 def jobs(seed, counts):
-    """(relative path, job) of every picture; the seeds are disjoint by construction."""
+    """(relative path, job) of every drawing; the seeds are disjoint by construction."""
     for s, (split, n) in enumerate(counts.items()):
         for c, kind in enumerate(CLASSES):
             for i in range(n):
@@ -1280,8 +1280,8 @@ def jobs(seed, counts):
                 yield f"{split}/{kind}/{i:03d}.jpg", (kind, own, quality)
 
 
-def contact_sheet(pictures, columns):
-    tiles = [Image.open(io.BytesIO(b)) for b in pictures]
+def contact_sheet(drawings, columns):
+    tiles = [Image.open(io.BytesIO(b)) for b in drawings]
     rows = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (columns * (SIZE + 4), rows * (SIZE + 4)), "white")
     for i, tile in enumerate(tiles):
@@ -1293,8 +1293,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, help="folder to write the tree and SHA256SUMS into")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--preview", type=Path, help="write a contact sheet of the first pictures")
-    parser.add_argument("--count", type=int, default=40, help="pictures a class on the sheet")
+    parser.add_argument("--preview", type=Path, help="write a contact sheet of the first drawings")
+    parser.add_argument("--count", type=int, default=40, help="drawings per class on the sheet")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     if not (args.out or args.preview):
@@ -1303,18 +1303,18 @@ def main():
     wanted = dict(jobs(args.seed, SPLITS if args.out else {"train": args.count}))
     with ProcessPoolExecutor(args.workers) as pool:
         drawn = pool.map(jpeg, wanted.values(), chunksize=4)
-        pictures = dict(zip(wanted, tqdm(drawn, total=len(wanted), unit="picture"), strict=True))
+        drawings = dict(zip(wanted, tqdm(drawn, total=len(wanted), unit="drawing"), strict=True))
     if args.out:
         sums = []
-        for name, data in sorted(pictures.items()):
+        for name, data in sorted(drawings.items()):
             (args.out / name).parent.mkdir(parents=True, exist_ok=True)
             (args.out / name).write_bytes(data)
             sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
         (args.out / "SHA256SUMS").write_text("".join(sums), encoding="ascii")
     if args.preview:
-        first = [pictures[f"train/{k}/{i:03d}.jpg"] for k in CLASSES for i in range(args.count)]
+        first = [drawings[f"train/{k}/{i:03d}.jpg"] for k in CLASSES for i in range(args.count)]
         contact_sheet(first, 10).save(args.preview)
-    print(f"{len(pictures)} pictures, {sum(map(len, pictures.values())) / 1e6:.2f} MB, "
+    print(f"{len(drawings)} drawings, {sum(map(len, drawings.values())) / 1e6:.2f} MB, "
           f"{time.perf_counter() - start:.0f} s")
 
 

@@ -67,8 +67,9 @@ per image and step of training all of VGG16, or its last block on features of th
        128   10.4 s         2.5 s       40.0 ms                 2.3 ms
 
 The course reads images at 96 pixels (`image_size` in the catalogue). From 64 to 96 pixels the
-accuracy on drawings rises by 3 (VGG16) and 5 points (MobileNetV2); 128 add 2 to 3 points on 10 drawings per class, nothing to VGG16 on
-100, and cost 1.6 times the time for features and 2.5 times that for training.
+accuracy on drawings rises by 3 (VGG16) and 5 points (MobileNetV2); 128 add 2 to 3 points on 10
+drawings per class, nothing to VGG16 on 100, and cost 1.6 times the time for features and 2.5 times
+that for training.
 """
 
 import argparse
