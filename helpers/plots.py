@@ -314,7 +314,7 @@ def regions(
     probabilities: dict[str, np.ndarray], points, *, world, arms=None,
     class_names: Sequence[str] = ("class 0", "class 1"), alt: str,
 ) -> None:
-    """Maps of the plane from -1 to 1, one for each model, with the labelled points of two classes.
+    """Maps of the plane from -1 to 1, one for each model, and the labelled points of two classes.
 
     Args:
         probabilities: of class 1 on a grid (height, width), top row first, by title.

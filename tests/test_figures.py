@@ -2,8 +2,10 @@
 
 import base64
 import html
+import inspect
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,3 +268,28 @@ def test_a_player_moves_a_cursor_over_its_figure():
     for handler in ("ontimeupdate", "onplay"):
         code = html.unescape(re.search(rf'{handler}="([^"]*)"', page)[1])
         assert "currentTime" in code and code.count("{") == code.count("}")
+
+
+NO_FIGURES = {"canvas", "collect", "show", "encode", "show_html", "two_sided", "captions"}
+NO_FIGURES |= {"draw_through_time", "players"}  # drawn on axes that another shows; sounds alone
+FIGURES = {
+    f"{module.__name__}.{name}": function
+    for module in (plots, images, text, audio, players)
+    for name, function in vars(module).items()
+    if inspect.isfunction(function) and function.__module__ == module.__name__
+    if not name.startswith("_") and name not in NO_FIGURES
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_figure_goes_without_alt_text(name):
+    alt = inspect.signature(FIGURES[name]).parameters["alt"]
+    assert alt.kind is alt.KEYWORD_ONLY and alt.default is alt.empty
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_a_test(name):
+    module, _, function = name.rpartition(".")
+    part = module.split(".")[1] if module.startswith("helpers") else "players"
+    tests = Path(__file__).with_name("test_plots.py" if part == "plots" else "test_figures.py")
+    assert f"{part}.{function}(" in tests.read_text(encoding="utf8")

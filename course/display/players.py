@@ -82,13 +82,15 @@ style="width: 100%" ontimeupdate="{move}" onplay="{run}"></audio>
 
 def _panels(draw, log_mel, curves, seconds, scale):
     """The figure, untrimmed: the cursor must know where second 0 lies."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure = Figure((8, 3.6))
-    axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
-    draw(axes, log_mel, curves, seconds, scale)
-    return plots.encode(figure, trim=False)[0]
+    with rc_context(plots.STYLE):
+        figure = Figure((8, 3.6))
+        axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
+        draw(axes, log_mel, curves, seconds, scale)
+        return plots.encode(figure, trim=False)[0]
 
 
 def _source(waveform, rate):

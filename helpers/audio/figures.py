@@ -1,4 +1,8 @@
-"""Figures of sounds: waves, log-mel spectrograms, and what a model hears in them when."""
+"""Figures of sounds: waves, log-mel spectrograms, and what a model hears in them when.
+
+A log-mel spectrogram has the shape (frames, bands): time to the right, mel frequency upwards.
+Black is what is no louder than the quietest 5 % of a clip, the brightest its loudest place.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -36,11 +40,7 @@ def spectrograms(
     log_mels: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3,
     compare: bool = False, scale: Scale = YAMNET, alt: str,
 ) -> None:
-    """Log-mel spectrograms (frames, bands): time to the right, mel frequency upwards.
-
-    Black is what is no louder than the quietest 5 % of a clip, the brightest its loudest place.
-    To compare loudness, `compare` gives all of them the colours of the first.
-    """
+    """Log-mel spectrograms; to `compare` loudness, all take the colours of the first."""
     columns = min(columns, len(log_mels))
     with plots.canvas(-(-len(log_mels) // columns), columns, (2.7, 1.9), alt, sharey=True) as axes:
         for axis in axes.flat[len(log_mels) :]:
@@ -78,13 +78,7 @@ def through_time(
     log_mel: np.ndarray, curves: dict[str, Sequence[float]], seconds: Sequence[float], *,
     scale: Scale = YAMNET, alt: str,
 ) -> None:
-    """A spectrogram (frames, bands), and below it probabilities, 0 to 1, at some moments.
-
-    Args:
-        log_mel: (frames, bands).
-        curves: probabilities by the name of their class, one for each moment.
-        seconds: the moments.
-    """
+    """A spectrogram; below it, by class name, a probability for each of some moments in seconds."""
     ratios = {"height_ratios": (3, 2)}
     with plots.canvas(2, 1, (8, 1.9), alt, sharex=True, gridspec_kw=ratios) as axes:
         draw_through_time(axes[:, 0], log_mel, curves, seconds, scale)
@@ -111,10 +105,10 @@ def occlusion(
     """Above, log-mel spectrograms; below, what covering each tile takes from a probability.
 
     Args:
-        log_mels: (frames, bands) each.
+        log_mels: one for each clip.
         maps: (time, mel frequency) on any grid over the same clip: by how much, 0 to 1, the
             probability of the class falls when the tile is covered; above 0 it speaks for it.
-        titles: one for each.
+        titles: one for each clip.
         class_name: the class.
     """
     most = 100 * max(np.abs(each).max() for each in maps) or 1
