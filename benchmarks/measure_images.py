@@ -43,7 +43,8 @@ def report(what, features, budgets):
 
 def probe():
     """The real MobileNetV2 module on real photographs."""
-    features = transfer.extract(images.mobilenet_v2(), photographs())
+    data = photographs()
+    features = transfer.extract(images.mobilenet_v2(), data)
     report("real MobileNetV2, photographs", features, (5, 10, 20, 100))
 
 

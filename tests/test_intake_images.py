@@ -52,7 +52,7 @@ def test_the_bundled_name_passes_through(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     photographs(tmp_path / "cats-vs-dogs", count=20)
     assert intake.images("cats-vs-dogs") == "cats-vs-dogs"
-    assert "the course's own data. For yours of that name, write './cats" in capsys.readouterr().out
+    assert "the course's own data. For your folder, write './cats" in capsys.readouterr().out
     assert images.load(intake.images("./cats-vs-dogs"), size=8).class_names[0] == "ants"
 
 

@@ -5,6 +5,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,15 @@ def visible(path: Path) -> bool:
     return not name.startswith(".") and name not in SYSTEM and not name.endswith("zone.identifier")
 
 
-def is_bundled(dataset: str | Path, bundled: str) -> bool:
-    """Whether `dataset` names the bundled data; says so where a folder has the same name."""
-    if str(dataset) == bundled and Path(bundled).exists():
-        print(f"'{bundled}' is the course's own data. For yours of that name, write './{bundled}'.")
-    return str(dataset) == bundled
-
-
 def own_folder(dataset: str | Path, bundled: str, what: str) -> Path | None:
     """The folder that a person named in the dial `dataset`; None for the bundled data.
 
     Raises:
         ValueError: there is no such folder.
     """
-    if is_bundled(dataset, bundled):
+    if str(dataset) == bundled:
+        if Path(bundled).exists():
+            print(f"'{bundled}' is the course's own data. For your folder, write './{bundled}'.")
         return None
     folder = Path(dataset).expanduser()
     if not folder.is_dir():
@@ -95,11 +91,8 @@ def content_key(root: Path, files: Iterable[Path], *settings) -> str:
     digest = hashlib.sha256(repr(settings).encode())
     for file in files:
         digest.update(f"\n{file.relative_to(root).as_posix()}\n".encode(errors="replace"))
-        try:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        except OSError as error:  # what cannot be opened is named later, by who reads it
-            digest.update(type(error).__name__.encode())
+        with suppress(OSError):  # what cannot be opened is named later, by who reads it
+            digest.update(disk.sha256_of(file).encode())
     return digest.hexdigest()[:24]
 
 
@@ -134,16 +127,14 @@ def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
 
 
 def folds(labels, groups, *, root: Path, what: str, seed: int = 0) -> np.ndarray:
-    """A fold, 1 to 5, for each example: 1 to 3 are for training, 4 validation, 5 test.
+    """A fold, 1 to 5, for each of n examples: 1 to 3 for training, 4 for validation, 5 for test.
 
-    Each fold has about a fifth of each class, and examples of one group (copies, or clips of one
-    recording) stand in one fold.
+    Each fold has about a fifth of each class. Examples of one group (copies of an image, clips of
+    one recording) stand in one fold.
 
     Args:
-        labels: the class of each example, numbers or names, shape (n,).
-        groups: the group of each example, numbers or names, shape (n,).
-        root: the folder, for the message.
-        what: "images", "recordings", for the message.
+        labels, groups: the class and the group of each example, numbers or names, shape (n,).
+        root, what: the folder and "images" or "recordings", for the message.
         seed: of the split.
 
     Raises:

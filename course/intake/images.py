@@ -27,10 +27,10 @@ SPLIT_OF_FOLD = np.array(["", "train", "train", "train", "validation", "test"])
 def images(dataset: str | Path) -> str:
     """What `helpers.images.load` can read: the name of the bundled images, or a checked folder.
 
-    A folder of one's own holds one folder per class, or train and validation or test (also as
-    val, valid, dev) with the class folders in each. Files lie at any depth. What cannot be read
-    is left out, copies of an image (resized or compressed again, too) are kept in one split, and
-    a missing split is made. What was found, grouped and left out is printed.
+    A person's folder holds one folder per class; or train, validation (val, valid, dev) and test,
+    or two of them, with the class folders in each. Files lie at any depth. What cannot be read is
+    left out, copies of an image (resized or compressed again, too) are kept in one split, and a
+    missing split is made. What was found, grouped and left out is printed.
 
     Args:
         dataset: "cats-vs-dogs", or the folder.

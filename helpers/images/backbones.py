@@ -8,21 +8,15 @@ from helpers.hub import HubLayer
 from helpers.images.data import image_size
 from helpers.ready import keras
 
+apps = keras.applications
+RESNET_ENDS = ["pool1_pool", *(f"conv{i}_out" for i in ("2_block3", "3_block4", "4_block6"))]
 # Of Keras Applications: builder, the preprocessing it was trained with, where its stages end.
 APPLICATIONS = {
-    "vgg16": (
-        keras.applications.VGG16,
-        keras.applications.vgg16.preprocess_input,
-        [f"block{i}_pool" for i in range(1, 6)],
-    ),
-    "resnet50": (
-        keras.applications.ResNet50,
-        keras.applications.resnet.preprocess_input,
-        ["pool1_pool", *(f"conv{i}_out" for i in ("2_block3", "3_block4", "4_block6", "5_block3"))],
-    ),
+    "vgg16": (apps.VGG16, apps.vgg16.preprocess_input, [f"block{i}_pool" for i in range(1, 6)]),
+    "resnet50": (apps.ResNet50, apps.resnet.preprocess_input, [*RESNET_ENDS, "conv5_block3_out"]),
     "inception-v3": (
-        keras.applications.InceptionV3,
-        keras.applications.inception_v3.preprocess_input,
+        apps.InceptionV3,
+        apps.inception_v3.preprocess_input,
         [f"mixed{i}" for i in (0, 2, 4, 7, 10)],
     ),
 }
@@ -38,7 +32,7 @@ class Stage(NamedTuple):
 
 
 def application(name: str, size: int | None = None) -> keras.Model:
-    """A backbone of Keras Applications with its own preprocessing in front, ending in pooling.
+    """A frozen backbone of Keras Applications, its preprocessing in front, pooling at the end.
 
     In the profile `sample`, and where the weights of `full` are missing, it may be a narrow one:
     the same layers with fewer channels, which sees images at the size it was trained on.
@@ -49,7 +43,7 @@ def application(name: str, size: int | None = None) -> keras.Model:
         size: height and width of the images; that of the profile if None.
 
     Returns:
-        A frozen model from images to features (n, channels).
+        A model from images to features (n, channels).
 
     Raises:
         ValueError: there is no backbone of that name, or the file is not of its weights.
