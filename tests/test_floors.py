@@ -16,7 +16,7 @@ MODULES = {
 }
 # Models are what the exercises are about, and the readers of files lie beside the models.
 NEEDS_TENSORFLOW = {f"course.exercises.{topic}" for topic in paths.topics()} | {
-    name for name in MODULES if name.startswith("course.intake.")
+    name for name in MODULES if f"{name}.".startswith("course.intake.")
 }
 
 
