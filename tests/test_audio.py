@@ -1,5 +1,7 @@
 """Reading sounds of any kind, the splits of a task, spectrograms, and YAMNet."""
 
+import doctest
+import importlib
 import os
 import struct
 from pathlib import Path
@@ -40,6 +42,12 @@ def save(path, sound, rate=16000, **options):
 def hertz_of(sound):
     sound = sound - sound.mean()
     return np.abs(np.fft.rfft(sound * np.hanning(len(sound)))).argmax() * 16000 / len(sound)
+
+
+@pytest.mark.parametrize("room", ["data", "spectrograms"])
+def test_the_examples_in_the_docstrings_are_right(room):
+    failed, tried = doctest.testmod(importlib.import_module(f"helpers.audio.{room}"))
+    assert tried and not failed
 
 
 # --- one clip ---

@@ -26,9 +26,6 @@ FOLDS = {1: "train", 2: "train", 3: "train", 4: "validation", 5: "test"}
 PLACEHOLDER = 0x7FFF_0000  # sizes from here on stand in a WAV that was written into a pipe
 
 
-# --- one clip -------------------------------------------------------------------------------
-
-
 def read_clip(path: str | Path, seconds: float | None = None, limit: float = 60.0) -> np.ndarray:
     """The beginning of a sound file as float32 at 16 kHz, one channel, -1 to 1.
 
@@ -169,9 +166,6 @@ def _unreadable(path, error):
     )
 
 
-# --- a task ---------------------------------------------------------------------------------
-
-
 def load(dataset: str | Path = "coughs", *, per_class: int = 1, positive: str = "auto") -> Data:
     """One kind of sound against all others, every clip decoded once and of one length.
 
@@ -226,9 +220,8 @@ def clip_table(
     """The clips of a folder in ESC-50's layout (Piczak, 2015): one kind against the others.
 
     Folds 1 to 3 become train, 4 validation, 5 test. In each split both classes have equally many
-    clips: the larger class is drawn down, other sounds evenly over their kinds and the positive
-    kind evenly over its recordings. (ESC-50 has 40 coughs against 1,960 other sounds: without
-    that, "never a cough" would be right for 98 of 100 clips.)
+    clips (ESC-50 has 40 coughs in 2,000): the larger class is drawn down, other sounds evenly
+    over their kinds and the positive kind evenly over its recordings.
 
     Args:
         root: holds `meta/esc50.csv` and `audio/`.

@@ -25,9 +25,6 @@ LAYERS = (
 )  # fmt: skip
 
 
-# --- the module as a layer ------------------------------------------------------------------
-
-
 @keras.saving.register_keras_serializable("transfer_learning_course")
 class YamnetLayer(HubLayer):
     """A module with YAMNet's call, one waveform (samples,), as a layer for batches of them.
@@ -134,9 +131,6 @@ def yamnet_patches(module: str = "yamnet") -> tuple[keras.Model, tuple[str, ...]
         raise ValueError(f"{folder / 'assets'} holds no *class_map.csv: the names are missing.")
     model = keras.Model(waveforms, layer(waveforms), name="yamnet_patches")
     return model, tuple(pd.read_csv(names[0]).display_name)
-
-
-# --- the body -------------------------------------------------------------------------------
 
 
 def body(width: float = 1.0, last: int | None = None) -> keras.Model:
