@@ -9,6 +9,7 @@ import json
 import os
 import re
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -241,9 +242,10 @@ def _read_features(file, backbone, data):
     try:
         with np.load(file) as kept:
             features = {name: kept[name] for name, _ in data.splits()}
-        os.utime(file)  # used just now
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # absent, cut short by a crash, or of an older form
+    with suppress(OSError):  # the folder may be read-only
+        os.utime(file)  # used just now
     if any(len(features[name]) != len(y) for name, (_, y) in data.splits()):
         return None
     kept = features["train"][:2]
@@ -332,11 +334,11 @@ class FineTuner:
     """Two-stage fine-tuning (Howard and Ruder, 2018): first the head, then both.
 
     Stage one runs the frozen backbone once and fits the head to its optimum on the features.
-    Stage two unfreezes the backbone from one layer on and trains it together with the head at
-    a small learning rate. The backbone that is given stays as it was: a copy learns.
+    Stage two unfreezes a copy of the backbone from one layer on and trains it together with the
+    head at a small learning rate.
 
-    Call the tuner with (examples, seed). The compiled copy is used again by the next call, so
-    take what you need from the model (`accuracy`, `predict`, `snapshot`) before you call again.
+    Call the tuner with (examples, seed). The next call trains the same model again, so take what
+    you need from it before.
 
     Args:
         backbone: from inputs to feature vectors (n, d).
@@ -372,23 +374,18 @@ class FineTuner:
         self.copy = copy
         self.head = keras.layers.Dense(class_count, activation="softmax", name="head")
         self.model = keras.Sequential([keras.Input(backbone.input_shape[1:]), copy, self.head])
-        self.model.compile(
-            keras.optimizers.Adam(learning_rate),
-            "sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-        )
+        optimizer = keras.optimizers.Adam(learning_rate)
+        loss = "sparse_categorical_crossentropy"
+        self.model.compile(optimizer, loss, metrics=["accuracy"])
         self._values = [variable.numpy() for variable in self.model.variables]
 
     def __call__(self, examples: Examples, seed: int = 0) -> keras.Model:
-        """Fine-tune from the start on `examples`; the seed decides order and dropout."""
+        """Fine-tune from the start on `examples`; the seed decides their order."""
         training.seed_lightly(seed)
         training.restore(self.model, self._values)
         features = training.predict(self.backbone, examples.x)
         self.head.set_weights(fit_head(Examples(features, examples.y)).get_weights())
-        self.model.fit(
-            training.batches(examples, self.batch_size, seed),
-            steps_per_epoch=self.epochs * -(-len(examples.y) // self.batch_size),
-            shuffle=False,
-            verbose=0,
-        )
+        steps = self.epochs * -(-len(examples.y) // self.batch_size)
+        stream = training.batches(examples, self.batch_size, seed)
+        self.model.fit(stream, steps_per_epoch=steps, shuffle=False, verbose=0)
         return self.model

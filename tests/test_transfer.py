@@ -289,6 +289,19 @@ def test_features_unused_for_longest_go_beyond_the_limit():
         assert runs_of(layer) == forward_calls
 
 
+def test_a_read_only_folder_is_still_read(monkeypatch):
+    model, layer = counting_model()
+    transfer.extract(model, task())
+    runs_of(layer)
+
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", read_only)
+    transfer.extract(model, task())
+    assert runs_of(layer) == 1
+
+
 def test_features_larger_than_the_limit_are_not_kept(capsys):
     assert transfer.extract(backbone(), task(), limit_bytes=100).train.x.shape == (60, 8)
     assert not kept() and "more than the limit" in capsys.readouterr().out
