@@ -37,7 +37,8 @@ def read_task(folder, pixels):
 def backbones(pixels):
     """(name, weights, model from images 0..255 to features), one after the other."""
     vgg16, mobilenet = keras.applications.vgg16, keras.applications.mobilenet_v2
-    yield "VGG16", "pretrained", images.vgg16(pixels)
+    body = images.vgg16(pixels)
+    yield "VGG16", "pretrained", _with_preprocessing(body, vgg16.preprocess_input, pixels)
     body = narrow(vgg16.VGG16(weights=None, include_top=False), 0.5)
     yield "VGG16", "random", _with_preprocessing(body, vgg16.preprocess_input, pixels)
     yield "MobileNetV2", "pretrained", images.mobilenet_v2(pixels)
