@@ -254,8 +254,7 @@ def solved(given) -> int:
 
 def edition(given) -> int:
     """Make an edition; 1 if it cannot be made, or if a check of the solved one does not pass."""
-    from course import dials, editions
-    from course.editions import slides  # takes time that other commands need not spend
+    from course import dials, editions  # takes time that other commands need not spend
 
     try:
         if given.check and given.kind != "solved":
@@ -263,7 +262,7 @@ def edition(given) -> int:
         written = editions.build(
             given.kind, given.out, given=given.dials, force=given.force, reveal=given.reveal
         )
-    except (editions.EditionError, slides.SlidesError, dials.DialError) as error:
+    except (editions.EditionError, dials.DialError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{len(written)} chapters are in {given.out}; README.md there says how to use them.")

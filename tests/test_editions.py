@@ -5,7 +5,6 @@ import importlib.util
 import re
 import shutil
 import tomllib
-from datetime import date
 
 import nbformat
 import nbformat.v4 as new
@@ -42,8 +41,10 @@ def test_each_chapter_makes_all_editions(path):
     student = notebook.student(whole)
     folded = [place for _, place in places.values() if place is not None]
     assert len(student.cells) == len(whole.cells) - len(folded)
-    assert not any(map(notebook.is_solution, student.cells))
+    assert not any("solution" in cell.metadata.get("tags", []) for cell in student.cells)
     begun = next(i for i, cell in enumerate(student.cells) if "## Exercises" in cell.source)
+    texts = "\n".join(c.source for c in student.cells[begun:] if c.cell_type == "markdown")
+    assert not re.search(r"\bsolution|folded (below|away)", texts)
     below = [cell for cell in student.cells[begun:] if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in below)
     assert [cell.get("outputs") for cell in student.cells[:begun]] == [
@@ -146,12 +147,14 @@ def test_what_does_not_pass_is_named(content, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda cells: cells.pop(5), "the stub of the exercise 'small.range' in cell 4 has no"),
-        (lambda cells: cells.pop(4), "solution of the exercise 'small.range' in cell 4 has no"),
-        (lambda cells: cells.insert(4, cells.pop(5)), "has no stub above it"),
-        (lambda cells: cells.insert(6, copy.deepcopy(cells[5])), "has a second solution in cell 6"),
-        (lambda cells: cells.insert(0, code("1", tags=["solution"])), "checks nothing"),
-        (lambda cells: cells.pop(11), "solution of the question 'small.once' in cell 11 has no"),
+        (lambda cells: cells.pop(5), "cell 4 asks for the exercise 'small.range', which has no sol"),
+        (lambda cells: cells.pop(4), "cell 4 solves the exercise 'small.range', which has no stub"),
+        (lambda cells: cells.insert(4, cells.pop(5)), "cell 4 solves the exercise 'small.range', which has no stub above: add one"),
+        (lambda cells: cells.insert(6, copy.deepcopy(cells[5])), "cell 6 is a second solution of the exercise 'small.range': keep one."),
+        (lambda cells: cells.insert(0, code("1", tags=["solution"])), "cell 0 is tagged 'solution' and checks nothing: end it"),
+        (lambda cells: cells[5].metadata.pop("tags"), "second stub of the exercise 'small.range': "
+         "keep one, or tag it 'solution'"),
+        (lambda cells: cells.pop(11), "cell 11 solves the question 'small.once', which has no stub"),
     ],
 )
 def test_stubs_and_solutions_belong_together(change, words):
@@ -265,7 +268,7 @@ def test_slides_with_other_dials_are_run_anew(build, chapters, content, given, t
 def test_an_exercise_that_is_in_no_file_is_named(build, content, tmp_path):
     file = content / "small.py"
     file.write_text(file.read_text().replace("small.head", "small.haed"))
-    with pytest.raises(editions.EditionError, match="exercise 'small.head', which .*py lacks"):
+    with pytest.raises(editions.EditionError, match="cell 7 asks for .* 'small.head', which .*py lacks: add"):
         build("student", tmp_path / "out")
 
 
@@ -286,6 +289,24 @@ def test_the_course_s_own_dials_can_all_be_merged(tmp_path):
 
 
 # ---------------------------------------------------------------- the folder
+
+
+def test_a_handout_speaks_of_nothing_that_it_has_not(build, chapters, content, tmp_path):
+    whole = small_chapter()
+    whole.cells[2].source = (
+        "Write into `notebooks/dials/09_small.toml`. Prose.\n\n"
+        "    as.it is. here\n\n## Exercises\n\nReplace the dots. See `a.b`, and a folded solution. "
+        "Run it.\nOpen the solution when you are done.\n\n**1. Range (1 minute, easy).** Which?"
+    )
+    nbformat.write(whole, chapters / "09_small.ipynb")
+    (made, _) = build("student", tmp_path / "student")
+    assert read(made).cells[2].source == (
+        "Write into `dials/09_small.toml`. Prose.\n\n"
+        "    as.it is. here\n\n## Exercises\n\nReplace the dots. Run it.\n\n\n"
+        "**1. Range (1 minute, easy).** Which?"
+    )
+    (made, _) = build("solved", tmp_path / "solved")
+    assert "a folded solution" in sources(read(made)) and "notebooks/" not in sources(read(made))
 
 
 def test_links_and_pictures_go_along(build, chapters, tmp_path):
@@ -316,13 +337,13 @@ def test_a_folder_in_use_is_not_written_to(build, chapters, tmp_path, capsys):
     assert (out / "10_other.ipynb").read_text() == "mine"
     build("solved", out, force=True)
     assert read(out / "10_other.ipynb").cells
-    kept = f"10_other.before-{date.today()}"
+    kept = "10_other.before-1"
     assert (out / f"{kept}.ipynb").read_text() == "mine"
     assert f"it is kept as {kept}.ipynb" in capsys.readouterr().out
 
     (out / "10_other.ipynb").write_text("mine, too")
     build("solved", out, force=True)
-    assert (out / f"{kept}-2.ipynb").read_text() == "mine, too"
+    assert (out / "10_other.before-2.ipynb").read_text() == "mine, too"
     assert (out / f"{kept}.ipynb").read_text() == "mine"
     before = sorted(out.rglob("*"))
     build("solved", out, force=True)  # what nobody changed is not kept twice
@@ -386,7 +407,8 @@ def test_without_marks_headings_and_figures_make_slides():
             text("# Title\n\nIts question."),
             text("Prose."),
             code("secret = 1"),
-            text("End of a part.\n\n## Heading\n\nIts text."),
+            text("End of a part."),
+            text("## Heading\n\nIts text."),
             figure({"alt": alt}),
         ]
     )
@@ -435,8 +457,8 @@ def test_slides_say_what_they_need_and_do_without_a_network(build, tmp_path):
 def test_a_notebook_that_skips_everything_is_refused(build, chapters, tmp_path):
     skipped = new.new_notebook(cells=[text("# T", slideshow={"slide_type": "skip"})])
     nbformat.write(skipped, chapters / "10_other.ipynb")
-    with pytest.raises(slides.SlidesError, match="10_other.ipynb has nothing for a slide"):
+    with pytest.raises(editions.EditionError, match="10_other.ipynb has nothing for a slide"):
         build("slides", tmp_path / "out")
     nbformat.write(new.new_notebook(cells=[code("1")]), chapters / "10_other.ipynb")
-    with pytest.raises(slides.SlidesError, match="10_other.ipynb has nothing"):
+    with pytest.raises(editions.EditionError, match="10_other.ipynb has nothing"):
         build("slides", tmp_path / "out")

@@ -10,9 +10,8 @@ The notebooks hold everything once; an edition is made by a command, never by ha
 import difflib
 import itertools
 import json
-import os
 import re
-from datetime import date
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, unquote
@@ -22,24 +21,15 @@ import nbformat
 from nbclient.exceptions import CellExecutionError
 
 from course import cells, dials, paths
+from course.editions import notebook as edit
 from course.editions import slides
-from course.editions.notebook import (
-    EditionError,
-    asked,
-    choose,
-    cleared,
-    failing,
-    pairs,
-    solved,
-    student,
-    without,
-)
+from course.editions.notebook import EditionError, asked, failing
 from helpers import disk
 
-HERE = Path(__file__).parent
 KINDS = ("student", "solved", "slides")
 NO_DIALS = SimpleNamespace(changed=(), exercises="all")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+README = Path(__file__).with_name("README.md.j2")
 __all__ = ["EditionError", "asked", "build", "check", "failing", "slides"]
 
 
@@ -79,14 +69,13 @@ def build(
     Raises:
         EditionError: no such edition, a folder that is in use, or a notebook at fault.
         course.dials.DialError: dials that cannot be used.
-        course.editions.slides.SlidesError: marks or a reveal.js that cannot be used.
     """
-    out = Path(out).expanduser().absolute()
-    _may_write(kind, out, notebooks, force, reveal)
-    prefix, folder = slides.whence(reveal)
-    chapters, settings = paths.chapters(notebooks), _settings(notebooks, given)
+    out, chapters = Path(out).expanduser().absolute(), paths.chapters(notebooks)
     if not chapters:
         raise EditionError(f"There are no notebooks in {notebooks}: name the course's folder.")
+    _may_write(kind, out, notebooks, force, reveal)
+    folder, settings = slides.release(reveal), _settings(notebooks, given)
+    prefix = "reveal.js" if folder else (reveal or slides.REVEAL).rstrip("/")
     files, written = {}, []
     for path in chapters:
         made = _edition(kind, path, settings.get(path.stem, NO_DIALS), given, content)
@@ -98,11 +87,12 @@ def build(
     for chapter, dial in settings.items() if kind != "slides" else ():
         own = notebooks / "dials" / f"{chapter}.toml"
         files[f"dials/{own.name}"] = merged(own, dial).encode()
-    readme = jinja2.Template((HERE / "README.md.j2").read_text(encoding="utf8"))
+    readme = jinja2.Template(README.read_text(encoding="utf8"))
     text = readme.render(kind=kind, files=written, changed=bool(given), reveal=prefix)
     _write(out, files | {"README.md": text.encode()})
-    if folder:
-        slides.copy_reveal(folder, out)
+    for part in ("dist", "plugin") if folder else ():
+        if (folder / part).is_dir():
+            shutil.copytree(folder / part, out / "reveal.js" / part, dirs_exist_ok=True)
     return written
 
 
@@ -121,13 +111,33 @@ def _may_write(kind, out, notebooks, force, reveal):
         raise EditionError(f"{out} is not empty: choose another folder, or add --force.")
 
 
+def _settings(notebooks: Path, given: Path | None) -> dict[str, SimpleNamespace]:
+    """The dials of each chapter that has some."""
+    own, folders = notebooks / "dials", [given] if given else []
+    known = sorted(path.stem for path in own.glob("*.toml"))
+    if given and not given.is_dir():
+        raise EditionError(f"{given} is no folder: give one with dials such as 01_images.toml.")
+    for path in sorted(given.glob("*.toml")) if given else []:
+        if path.stem not in known:
+            near = difflib.get_close_matches(path.stem, known, n=1) or known
+            raise EditionError(f"{path} belongs to no chapter: did you mean {', '.join(near)}?")
+    settings = {name: dials.read(name, folders, own) for name in known}
+    for name, dial in settings.items():
+        if "dataset" in dial.changed and not Path(notebooks, dial.dataset).expanduser().exists():
+            print(f"Mind that the dataset of {name}, {dial.dataset}, is not on this computer.")
+    return settings
+
+
 def _edition(kind, path, dial, given, content):
     """The notebook of one chapter, as its edition has it."""
     whole, where = nbformat.read(path, as_version=4), path.name
-    for what, name in pairs(whole, where):
+    for (what, name), (place, _) in edit.pairs(whole, where).items():
         file = content / f"{name.partition('.')[0]}.py"
         if (what, name) not in (cells.registered(file) if file.is_file() else ()):
-            raise EditionError(f"{where} asks for the {what} '{name}', which {file} lacks: add it.")
+            raise EditionError(
+                f"{where}: cell {place} asks for the {what} '{name}', which {file} lacks: add it "
+                "there, or mend the name in the cell."
+            )
     if kind == "slides" and dial.changed:
         from course import run
 
@@ -137,39 +147,38 @@ def _edition(kind, path, dial, given, content):
             fault = f"{error.ename}: {error.evalue}"
             raise EditionError(f"{where} does not run with the dials of {given}: {fault}") from None
     # A badge opens the course's own notebook, with its solutions.
-    whole = without(choose(whole, getattr(dial, "exercises", "all"), where), "badge")
+    whole = edit.without(edit.choose(whole, getattr(dial, "exercises", "all"), where), "badge")
     if kind == "slides":
         return slides.marked(whole, where)
     if kind == "solved":
-        return solved(whole, where)
-    return cleared(student(whole)) if dial.changed else student(whole)
+        return edit.solved(whole, where)
+    return edit.student(edit.cleared(whole) if dial.changed else whole)
 
 
 def _mend_links(notebook, path, kind, files):
-    """Links to other files of the course go along; `files` gets their content, by new name."""
+    """Files that links lead to go along; `files` gets their content, by new name."""
 
     def mended(match):
         sign, words, target = match.groups()
-        if re.match(r"[a-z]+:|#", target, re.IGNORECASE):
-            return match[0]
         name, mark, place = target.partition("#")
         file = (path.parent / unquote(name)).resolve()
+        if not name or re.match(r"[a-z]+:", name, re.IGNORECASE):
+            return match[0]
         if not file.exists():
             raise EditionError(f"{path.name} links to {name}, which is not there: mend it.")
-        if file.parent == path.parent.resolve() and file.suffix == ".ipynb":
-            page = f"{file.stem}.slides.html" if kind == "slides" else name + mark + place
-            return f"{sign}[{words}]({page})"
         if file.is_dir():
             return words
-        if file.parent == (path.parent / "dials").resolve() and kind != "slides":
-            return match[0]  # dials go along anyway
-        copied = Path("linked", os.path.relpath(file, path.parent).replace("../", "")).as_posix()
+        if file.suffix == ".ipynb" and kind == "slides":
+            return f"[{words}]({file.stem}.slides.html)"
+        if kind != "slides" and file.is_relative_to(path.parent.resolve()):
+            return match[0]  # chapters and dials go along anyway
+        copied = f"linked/{file.parent.name}/{file.name}"
         files[copied] = file.read_bytes()
         return f"{sign}[{words}]({quote(copied)}{mark}{place})"
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(mended, cell.source)
+            cell.source = LINK.sub(mended, cell.source).replace("notebooks/dials/", "dials/")
 
 
 def _write(out, files):
@@ -178,42 +187,20 @@ def _write(out, files):
         file = out / name
         worked_in = file.suffix in (".ipynb", ".toml") and file.exists()
         if worked_in and file.read_bytes() != new:
-            day = f"{file.stem}.before-{date.today()}"
-            names = itertools.chain([day], (f"{day}-{number}" for number in itertools.count(2)))
+            names = (f"{file.stem}.before-{number}" for number in itertools.count(1))
             kept = next(place for name in names if not (place := file.with_stem(name)).exists())
             file.rename(kept)
             print(f"{file.name} was there and differs: it is kept as {kept.name}.")
         disk.write_atomic(file, new)
 
 
-def _settings(notebooks: Path, given: Path | None) -> dict[str, SimpleNamespace]:
-    """The dials of each chapter that has some."""
-    if given is not None and not given.is_dir():
-        raise EditionError(f"{given} is no folder: give one with dials such as 01_images.toml.")
-    own = notebooks / "dials"
-    known = sorted(path.stem for path in own.glob("*.toml"))
-    for path in sorted(given.glob("*.toml")) if given else []:
-        if path.stem not in known:
-            near = difflib.get_close_matches(path.stem, known, n=1) or known
-            raise EditionError(f"{path} belongs to no chapter: did you mean {', '.join(near)}?")
-    settings = {name: dials.read(name, [given] if given else [], own) for name in known}
-    for name, dial in settings.items():
-        if "dataset" in dial.changed and not Path(notebooks, dial.dataset).expanduser().exists():
-            print(f"Mind that the dataset of {name}, {dial.dataset}, is not on this computer.")
-    return settings
-
-
 def merged(own, dial):
     """The text of a file of dials with the values of `dial` in it; comments stay."""
-    usual, lines = dials.HIDDEN | dials.load(own), own.read_text(encoding="utf8").splitlines()
-    new = {name: value for name, value in vars(dial).items() if usual.get(name, value) != value}
-    for i, line in enumerate(lines):
-        name = line.partition("=")[0].strip()
-        if name in new:
+    usual, text = dials.HIDDEN | dials.load(own), own.read_text(encoding="utf8")
+    for name, value in vars(dial).items():
+        if usual.get(name, value) != value:
             # Numbers, texts, lists and booleans are written alike in JSON and in TOML.
-            written = f"{name} = {json.dumps(new.pop(name), ensure_ascii=False)}"
-            comment = line.rpartition("  # ")[2] if "  # " in line else ""
-            column = len(line) - len(comment) - 2  # in which the comments stand
-            lines[i] = f"{written}  ".ljust(column) + f"# {comment}" if comment else written
-    lines += [f"{name} = {json.dumps(value)}" for name, value in new.items()]
-    return "\n".join(lines) + "\n"
+            line = f"{name} = {json.dumps(value, ensure_ascii=False)}"
+            text, found = re.subn(rf"(?m)^{name} *=.*?(?=  +#|$)", lambda _, to=line: to, text)
+            text += "" if found else f"{line}\n"
+    return text

@@ -10,6 +10,7 @@ from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocess
 from course import cells
 
 EXERCISES = re.compile(r"^## Exercises\b", re.MULTILINE)
+SOLUTION = re.compile(r"\bsolutions?\b", re.IGNORECASE)
 NUMBERED = re.compile(r"(\*\*|#{3,6} +)\d+\. ")
 Places = dict[tuple[str, str], tuple[int, int | None]]  # of stub and solution, by kind and name
 
@@ -23,11 +24,6 @@ def asked(cell: nbformat.NotebookNode) -> tuple[str, str] | None:
     return cells.asked(cell.source) if cell.cell_type == "code" else None
 
 
-def is_solution(cell: nbformat.NotebookNode) -> bool:
-    """Whether a cell is a folded solution."""
-    return "solution" in cell.metadata.get("tags", [])
-
-
 def pairs(notebook: nbformat.NotebookNode, where: str) -> Places:
     """The places of stub and solution of each exercise and question, in their order.
 
@@ -37,35 +33,29 @@ def pairs(notebook: nbformat.NotebookNode, where: str) -> Places:
     Raises:
         EditionError: a stub without a solution or the other way round, or one of them twice.
     """
+
+    def fault(place, what, fix):
+        return EditionError(f"{where}: cell {place} {what}: {fix}.")
+
     stubs, solutions = {}, {}
     for place, cell in enumerate(notebook.cells):
-        found, known = asked(cell), solutions if is_solution(cell) else stubs
-        if found is None:
-            if known is solutions:
-                raise EditionError(
-                    f"{where}: cell {place} is tagged 'solution' and checks nothing: end it with "
-                    "the check of its exercise, or take the tag away."
-                )
-            continue
-        kind, name = found
+        found, folded = asked(cell), "solution" in cell.metadata.get("tags", [])
+        what, known = ("solution", solutions) if folded else ("stub", stubs)
+        if folded and not found:
+            fix = "end it with the check of its exercise, or take the tag away"
+            raise fault(place, "is tagged 'solution' and checks nothing", fix)
         if found in known:
-            what = "solution" if known is solutions else "stub"
-            fix = "keep one" if known is solutions else "keep one, or tag it 'solution'"
-            raise EditionError(
-                f"{where}: the {kind} '{name}' has a second {what} in cell {place}: {fix}."
-            )
-        known[found] = place
-        if found not in stubs:
-            raise EditionError(
-                f"{where}: the solution of the {kind} '{name}' in cell {place} has no stub above "
-                "it: add one that calls the same check, or take the solution away."
-            )
-    for (kind, name), place in stubs.items():
-        if kind == "exercise" and (kind, name) not in solutions:
-            raise EditionError(
-                f"{where}: the stub of the {kind} '{name}' in cell {place} has no solution: add a "
-                "cell below it that is tagged 'solution' and calls the same check."
-            )
+            fix = "keep one" if folded else "keep one, or tag it 'solution'"
+            raise fault(place, "is a second {} of the {} '{}'".format(what, *found), fix)
+        if folded and found not in stubs:
+            fix = "add one that calls the same check, or take the solution away"
+            raise fault(place, "solves the {} '{}', which has no stub above".format(*found), fix)
+        if found:
+            known[found] = place
+    for found, place in stubs.items():
+        if found[0] == "exercise" and found not in solutions:
+            fix = "add a cell below it that is tagged 'solution' and calls the same check"
+            raise fault(place, f"asks for the exercise '{found[1]}', which has no solution", fix)
     return {found: (place, solutions.get(found)) for found, place in stubs.items()}
 
 
@@ -118,10 +108,10 @@ def _without_exercise(source):
     return "\n\n".join(blocks[: starts[-1]] + blocks[end:])
 
 
-def without(notebook: nbformat.NotebookNode, *tags: str) -> nbformat.NotebookNode:
-    """A copy without the cells that have one of these tags."""
+def without(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode:
+    """A copy without the cells that have this tag."""
     made = copy.deepcopy(notebook)
-    return TagRemovePreprocessor(remove_cell_tags=set(tags)).preprocess(made, {})[0]
+    return TagRemovePreprocessor(remove_cell_tags={tag}).preprocess(made, {})[0]
 
 
 def cleared(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -130,12 +120,22 @@ def cleared(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A copy without solutions, and without outputs from the exercises on."""
+    """A copy without solutions; from the exercises on without outputs and words on solutions, too."""
     made = without(notebook, "solution")
     begins = [c.cell_type == "markdown" and EXERCISES.search(c.source) for c in made.cells]
     first = next((i for i, c in enumerate(made.cells) if begins[i] or asked(c)), len(begins))
     made.cells[first:] = cleared(made).cells[first:]
+    for cell in made.cells[first:]:
+        if cell.cell_type == "markdown":
+            cell.source = "\n".join(map(_without_solution, cell.source.split("\n")))
     return made
+
+
+def _without_solution(line):
+    """A line of text without the sentences that speak of a solution."""
+    if not SOLUTION.search(line):
+        return line
+    return " ".join(each for each in re.split(r"(?<=[.!?]) ", line) if not SOLUTION.search(each))
 
 
 def solved(notebook: nbformat.NotebookNode, where: str) -> nbformat.NotebookNode:
