@@ -25,7 +25,9 @@ def asked(source: str) -> tuple[str, str] | None:
     return None
 
 
-def registered(file: Path) -> set[tuple[str, str]]:
-    """The exercises and questions that a file of course/exercises holds, without running it."""
-    found = re.findall(r'\b(exercise|question)\(\s*"([\w.]+)"', file.read_text(encoding="utf8"))
-    return set(found)
+def registered(file: Path) -> list[tuple[str, str]]:
+    """The exercises and questions of a file of course/exercises, in order, without running it."""
+    if not file.is_file():
+        return []
+    text = file.read_text(encoding="utf8")
+    return re.findall(r'^@?(exercise|question)\(\s*"([\w.]+)"', text, re.MULTILINE)

@@ -48,14 +48,13 @@ def read(
     """
     standard = own / f"{chapter}.toml"
     if not standard.is_file():
-        known = ", ".join(sorted(path.stem for path in own.glob("*.toml")))
+        known = ", ".join(paths.known(own))
         raise DialError(f"There are no dials for '{chapter}': the chapters are {known}.")
-    usual = HIDDEN | load(standard)
-    values = dict(usual)
+    usual = values = HIDDEN | load(standard)
     places = list(_usual_folders() if folders is None else folders)
     for file in [Path(place, f"{chapter}.toml") for place in reversed(places)]:
         if file.is_file() and file.resolve() != standard.resolve():
-            values |= _checked(file, load(file), usual)
+            values = values | _checked(file, load(file), usual)
     _checked(standard, values, usual)
     differs = {name for name, value in values.items() if value != usual[name]}
     dial = SimpleNamespace(chapter=chapter, changed=tuple(sorted(differs - HARMLESS)), **values)
@@ -115,23 +114,25 @@ def _checked(file, values, usual):
 
 def _unfit(name, value, usual):
     """What a dial should be, judged by its usual value; None where it is."""
-    kinds = [type(value), *map(type, value if isinstance(value, list) else [])]
-    if name == "exercises":
-        fits = value == "all" or (kinds[0] is list and set(kinds[1:]) <= {str})
-        words = '"all" or a list of names, such as ["range", "freeze"]'
-    elif isinstance(usual, bool):
-        fits, words = kinds[0] is bool, "true or false"
-    elif isinstance(usual, int):
-        least = min(usual, 1)
-        fits, words = kinds[0] is int and value >= least, f"a whole number from {least} on"
-    elif isinstance(usual, float):
-        share = 0 <= usual <= 1
-        fits = kinds[0] in (int, float) and (not share or 0 <= value <= 1)
-        words = "a share from 0 to 1" if share else "a number"
-    elif isinstance(usual, list) and all(isinstance(each, int) for each in usual):
-        fits = set(kinds[1:]) == {int} and value == sorted(set(value)) and value[0] > 0
-        words = "a list of growing whole numbers, such as [5, 10, 50]"
-    else:
-        fits = isinstance(value, type(usual)) and value not in ("", [])
-        words = "a name or a path, in quotation marks" if isinstance(usual, str) else "a list"
+    inner = {type(each) for each in value} if isinstance(value, list) else set()
+    same = type(value) is type(usual)  # True is no whole number here
+    match usual:
+        case _ if name == "exercises":
+            fits = value == "all" or (isinstance(value, list) and inner <= {str})
+            words = '"all" or a list of names, such as ["range", "freeze"]'
+        case bool():
+            fits, words = same, "true or false"
+        case int():
+            least = min(usual, 1)
+            fits, words = same and value >= least, f"a whole number from {least} on"
+        case float():
+            fits, words = type(value) in (int, float), "a number"
+            if 0 <= usual <= 1:
+                fits, words = fits and 0 <= value <= 1, "a share from 0 to 1"
+        case [int(), *_]:
+            fits = inner == {int} and value == sorted(set(value)) and value[0] > 0
+            words = "a list of growing whole numbers, such as [5, 10, 50]"
+        case _:
+            fits = same and value not in ("", [])
+            words = "a name or a path, in quotation marks" if isinstance(usual, str) else "a list"
     return None if fits else words

@@ -42,9 +42,19 @@ def topic(stem: str, folder: Path = EXERCISES) -> str:
     return max(known, key=len, default=words)
 
 
-def chapter_of(name: str, folder: Path = NOTEBOOKS) -> str | None:
+def known(folder: Path = DIALS) -> list[str]:
+    """The names of all chapters, by their dials, which a class's folder has without the notebooks.
+
+    Example:
+        >>> known()[:2]
+        ['00_start_here', '01_images']
+    """
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def chapter_of(name: str) -> str | None:
     """The chapter about a topic, such as "01_images" for "images"; None if there is none."""
-    return next((path.stem for path in chapters(folder) if topic(path.stem) == name), None)
+    return next((chapter for chapter in known() if topic(chapter) == name), None)
 
 
 def user_folder() -> Path:

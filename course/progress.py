@@ -47,13 +47,14 @@ def forget() -> None:
 
 
 def asked() -> dict[str, list[str]]:
-    """The exercises and questions of each notebook, as its cells name them."""
+    """The exercises and questions of each chapter, in the order of its file of exercises.
+
+    Read without the notebooks, which a class's folder may lack: they hold the solutions.
+    """
     found = {}
-    for path in paths.chapters():
-        notebook = json.loads(path.read_text(encoding="utf8"))
-        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
-        names = [each[1] for source in code if (each := cells.asked(source))]
-        found[path.stem] = list(dict.fromkeys(names))
+    for chapter in paths.known():
+        file = paths.EXERCISES / f"{paths.topic(chapter)}.py"
+        found[chapter] = [name for _, name in cells.registered(file)]
     return found
 
 

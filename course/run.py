@@ -20,14 +20,17 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbconvert.preprocessors import ClearMetadataPreprocessor
 
 from course import chapter, paths, results
 from course.editions import slides
 from helpers import assets, disk
 
-# Editors add these; they change with each opening and say nothing.
-WIDGET = "application/vnd.jupyter.widget-view+json"
-KEEP_NOTEBOOK, KEEP_CELL = {"kernelspec", "language_info"}, {"tags", "jupyter", "slideshow"}
+# Other metadata come from editors, change with each opening and say nothing.
+KEEP = ClearMetadataPreprocessor(
+    preserve_nb_metadata_mask={"kernelspec", ("language_info", "name")},
+    preserve_cell_metadata_mask={"tags", "jupyter", "slideshow"},
+)
 FOLDERS = ("COURSE_MIRROR", "COURSE_CACHE", "COURSE_DIALS", "COURSE_HOME")
 
 
@@ -42,15 +45,12 @@ def execute(
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed, and `allow_errors` is not set.
     """
-    notebook = nbformat.read(path, as_version=4)
-    # A kernel starts in notebooks/, so folders must be named from the root.
-    places = {
-        name: str(Path(given).expanduser().absolute())
-        for name in FOLDERS
-        if (given := os.environ.get(name)) and "://" not in given
-    }
+    given = {**os.environ, "COURSE_PROGRESS": "0", **environment}
+    for name in FOLDERS:  # a kernel starts in notebooks/, so these must be named from the root
+        if given.get(name) and "://" not in given[name]:
+            given[name] = str(Path(given[name]).expanduser().absolute())
     client = NotebookClient(
-        notebook,
+        notebook := nbformat.read(path, as_version=4),
         timeout=1800,
         allow_errors=allow_errors,
         coalesce_streams=True,
@@ -60,21 +60,17 @@ def execute(
         # The kernel warns that it talks to this machine alone without encryption.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    client.execute(env={**os.environ, **places, "COURSE_PROGRESS": "0", **environment})
+    client.execute(env=given)
     return tidy(notebook)
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what differs from run to run: times, editor settings, widget state."""
-    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k in KEEP_NOTEBOOK}
-    if "language_info" in notebook.metadata:
-        notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEEP_CELL}
         for output in cell.get("outputs", []):
             # Without its kernel a widget is an error message; its words stay.
-            output.get("data", {}).pop(WIDGET, None)
-    return nbformat.from_dict(notebook)
+            output.get("data", {}).pop(slides.WIDGET, None)
+    return nbformat.from_dict(KEEP.preprocess(notebook, {})[0])
 
 
 def run(chapters: list[Path], build: Path, in_place: bool) -> bool:
@@ -129,13 +125,14 @@ def main() -> None:
     chapters = [path for path in paths.chapters() if path.name.startswith(starts)]
     if not chapters:
         sys.exit(f"No notebook starts with {' or '.join(starts)}: see notebooks/.")
-    full = os.environ.get("COURSE_PROFILE") == "full" and not chosen.in_place
-    if full:
+    build = paths.ROOT / "build"
+    if os.environ.get("COURSE_PROFILE") == "full" and not chosen.in_place:
+        build = build / "full"
         try:
             chapter.bring(*(path.stem for path in chapters))
         except assets.AssetError as error:
             sys.exit(str(error))
-    sys.exit(not run(chapters, paths.ROOT / "build" / ("full" if full else ""), chosen.in_place))
+    sys.exit(not run(chapters, build, chosen.in_place))
 
 
 if __name__ == "__main__":

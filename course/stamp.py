@@ -8,14 +8,12 @@ are no badges, and the set-up cell says what to do on Colab.
 import re
 import tomllib
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import jinja2
 import nbformat
 
 from course import paths
 
-PLACEHOLDERS = {"owner", "user", "username", "org", "organisation", "organization", "your-name"}
 BADGE = re.compile("(?<=<!-- badge -->).*?(?=<!-- /badge -->)", re.DOTALL)
 
 SETUP = jinja2.Template((Path(__file__).parent / "setup_cell.j2").read_text(encoding="utf8"))
@@ -33,19 +31,14 @@ def address(root: Path = paths.ROOT) -> str:
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf8"))["project"]
     given = project.get("urls", {}).get("Repository", "")
-    parts = urlsplit(given.removesuffix("/").removesuffix(".git"))
-    words = {*parts.path.lower().split("/")} & PLACEHOLDERS
-    if words or "example" in parts.netloc.split(".") or re.search(r"[<>{}\s\"]", given):
+    public = given.removesuffix("/").removesuffix(".git")
+    placeholder = re.search(r"//example\.|/owner/", given, re.IGNORECASE)
+    if given and (placeholder or not re.fullmatch(r"https://[\w.-]+(/[\w.~-]+){2,}", public)):
         raise StampError(
-            f"Repository in pyproject.toml is the placeholder {given}: put the public address "
-            "there, or take the line away."
+            f"Repository in pyproject.toml is {given}: put the public https address there, such "
+            "as https://host/group/course, or take the line away."
         )
-    if given and (parts.scheme != "https" or not parts.netloc or parts.path.count("/") < 2):
-        raise StampError(
-            f"Repository in pyproject.toml is {given}: it should be the https address of a "
-            "repository, such as https://host/group/course."
-        )
-    return parts.geturl()
+    return public
 
 
 def setup_cell(public: str) -> str:
@@ -71,37 +64,34 @@ def stamp(root: Path = paths.ROOT, *, write: bool = True) -> list[Path]:
     Raises:
         StampError: as of `address`; also if README.md has no place for a badge.
     """
-    public, changed = address(root), {}
-    chapters = paths.chapters(root / "notebooks")
-    readme = root / "README.md"
+    public, chapters, readme = address(root), paths.chapters(root / "notebooks"), root / "README.md"
     text = readme.read_text(encoding="utf8")
     if len(BADGE.findall(text)) != 1:
         marks = "<!-- badge --><!-- /badge -->"
         raise StampError(f"README.md should have {marks} once, where the badge goes: add it.")
-    stamped = BADGE.sub(lambda _: badge(public, chapters[0].name), text)
-    if stamped != text:
-        changed[readme] = stamped
+    stamped = {readme: BADGE.sub(lambda _: badge(public, chapters[0].name), text)}
     for path in chapters:
         notebook = nbformat.read(path, as_version=4)
         before = nbformat.writes(notebook)
         _stamp_notebook(notebook, public, path.name)
         if (after := nbformat.writes(notebook)) != before:
-            changed[path] = after + "\n"
+            stamped[path] = after + "\n"
+    changed = {file: to for file, to in stamped.items() if file.read_text(encoding="utf8") != to}
     for file, content in changed.items() if write else ():
         file.write_text(content, encoding="utf8")
     return list(changed)
 
 
 def _stamp_notebook(notebook, public, name):
-    cells = [c for c in notebook.cells if "badge" not in c.metadata.get("tags", [])]
-    setup = [cell for cell in cells if "setup" in cell.metadata.get("tags", [])]
+    tagged = {tag: c for c in notebook.cells for tag in c.metadata.get("tags", [])}
+    setup = tagged.get("setup")
     if not setup:  # on Colab pip may speak, and no one needs to compare that
         kept = {"tags": ["setup", "nbval-ignore-output"], "jupyter": {"source_hidden": True}}
-        setup = [nbformat.v4.new_code_cell(id="setup", metadata=kept)]
-        title = next((i for i, cell in enumerate(cells) if cell.source.startswith("# ")), -1)
-        cells.insert(title + 1, setup[0])
-    setup[0].source = setup_cell(public)
+        setup = nbformat.v4.new_code_cell(id="setup", metadata=kept)
+        first = next((i for i, c in enumerate(notebook.cells) if c.source.startswith("# ")), -1)
+        notebook.cells.insert(first + 1, setup)
+    setup.source = setup_cell(public)
+    notebook.cells = [cell for cell in notebook.cells if cell is not tagged.get("badge")]
     if row := badge(public, name):
         tags = {"tags": ["badge"]}
-        cells.insert(0, nbformat.v4.new_markdown_cell(row, id="badge", metadata=tags))
-    notebook.cells = cells
+        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(row, id="badge", metadata=tags))

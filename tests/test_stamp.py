@@ -149,13 +149,39 @@ def test_a_readme_without_a_place_is_refused(root):
 @pytest.mark.parametrize("public", ["", PUBLIC])
 def test_the_cell_is_short_and_silent_here(tmp_path, public):
     source = stamp.setup_cell(public)
-    assert len(source.splitlines()) <= 18 and max(map(len, source.splitlines())) <= 100
+    assert len(source.splitlines()) <= 21 and max(map(len, source.splitlines())) <= 100
     without = {k: v for k, v in os.environ.items() if k != "COLAB_RELEASE_TAG"}
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=tmp_path, env=without, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["course.py", "helpers.py"])
+def test_a_file_that_hides_a_package_is_named(tmp_path, name):
+    (tmp_path / name).write_text("x = 1")
+    done = run_beside(tmp_path, stamp.setup_cell(""))
+    assert f"ImportError: {tmp_path / name} hides a package of the course: rename it." in done
+
+
+def test_helpers_of_another_course_are_named_by_any_import(tmp_path):
+    (tmp_path / "helpers.py").write_text("x = 1")
+    words = f"ImportError: 'helpers' is {tmp_path / 'helpers.py'} here, which hides the course's"
+    assert words in run_beside(tmp_path, "from course import dials")
+    (tmp_path / "helpers.py").rename(tmp_path / "other.py")
+    assert run_beside(tmp_path, "from course import dials") == ""
+    (tmp_path / "helpers").mkdir()  # a folder without __init__.py gives way to a package
+    (tmp_path / "helpers" / "notes.txt").touch()
+    assert run_beside(tmp_path, "from course import dials") == ""
+
+
+def run_beside(folder, source):
+    """Run Python in a folder, as a kernel does; what it writes to standard error."""
+    environment = {k: v for k, v in os.environ.items() if k != "COLAB_RELEASE_TAG"}
+    environment["PYTHONPATH"] = str(ROOT)
+    ran = [sys.executable, "-c", source]
+    return subprocess.run(ran, cwd=folder, env=environment, capture_output=True, text=True).stderr
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def _may_write(kind, out, notebooks, force, reveal):
 def _settings(notebooks: Path, given: Path | None) -> dict[str, SimpleNamespace]:
     """The dials of each chapter that has some."""
     own, folders = notebooks / "dials", [given] if given else []
-    known = sorted(path.stem for path in own.glob("*.toml"))
+    known = paths.known(own)
     if given and not given.is_dir():
         raise EditionError(f"{given} is no folder: give one with dials such as 01_images.toml.")
     for path in sorted(given.glob("*.toml")) if given else []:
@@ -133,7 +133,7 @@ def _edition(kind, path, dial, given, content):
     whole, where = nbformat.read(path, as_version=4), path.name
     for (what, name), (place, _) in edit.pairs(whole, where).items():
         file = content / f"{name.partition('.')[0]}.py"
-        if (what, name) not in (cells.registered(file) if file.is_file() else ()):
+        if (what, name) not in cells.registered(file):
             raise EditionError(
                 f"{where}: cell {place} asks for the {what} '{name}', which {file} lacks: add it "
                 "there, or mend the name in the cell."

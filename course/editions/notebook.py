@@ -120,7 +120,7 @@ def cleared(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A copy without solutions; from the exercises on without outputs and words on solutions, too."""
+    """A copy without solutions; from the exercises on also without outputs and words on them."""
     made = without(notebook, "solution")
     begins = [c.cell_type == "markdown" and EXERCISES.search(c.source) for c in made.cells]
     first = next((i for i, c in enumerate(made.cells) if begins[i] or asked(c)), len(begins))
