@@ -18,6 +18,23 @@ def cache_folder() -> Path:
     return Path(folder).expanduser().absolute()
 
 
+def own_path(given: str | Path, bundled: Iterable[str]) -> Path | None:
+    """The file or folder of a person's own that `given` names; None for a bundled name.
+
+    A bundled name is always the course's own; a folder of that name is meant with "./" before it,
+    and where there is one, a line says so.
+
+    Example:
+        >>> own_path("coughs", ["coughs"]), own_path("./coughs", ["coughs"]).name
+        (None, 'coughs')
+    """
+    if str(given) not in bundled:
+        return Path(given).expanduser()
+    if Path(given).exists():
+        print(f"'{given}' is the course's own data. For your folder, write './{given}'.")
+    return None
+
+
 def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file, and the folder around it, so that the file is there whole or not at all.
 

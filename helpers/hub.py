@@ -7,11 +7,11 @@ the package tensorflow_hub is not needed to load it from a folder.
 """
 
 import inspect
-from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from helpers import assets
+from helpers.disk import own_path
 from helpers.ready import keras, tf
 
 
@@ -24,7 +24,7 @@ class HubLayer(keras.layers.Layer):
     statistics stay, which is what a small data set wants.
 
     Args:
-        module: the folder of a SavedModel, or the name of an asset in the catalogue. A saved
+        module: the name of an asset in the catalogue, or the folder of a SavedModel. A saved
             model remembers the name and the profile, and looks the asset up again.
         output: what to return of a module with several outputs: a position or a key.
         batch_norm: whether `training=True` reaches the module of an unfrozen layer.
@@ -42,8 +42,9 @@ class HubLayer(keras.layers.Layer):
         # XLA cannot compile every op that a module may hold.
         self.supports_jit = False
         self.module, self.chosen, self.batch_norm = str(module), output, batch_norm
-        if Path(self.module).is_dir():
-            self.profile, folder = None, Path(self.module)
+        folder = own_path(self.module, assets.names("sample") + assets.names("full"))
+        if folder and folder.is_dir():
+            self.profile = None
         else:
             self.profile = profile or assets.profile()
             folder = assets.path(self.module, profile=self.profile)

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from course.intake import folders
-from helpers import assets
+from helpers import assets, disk
 from helpers.data import SPLITS
 from helpers.text.words import LENGTH, tokens
 
@@ -52,18 +52,17 @@ def texts(dataset: str | Path = BUNDLED, *, seed: int = 0) -> str:
         ValueError: no such file, no CSV with these columns, other than two labels, or too few
             texts to split.
     """
-    own = str(dataset) != BUNDLED
-    path = Path(dataset).expanduser() if own else assets.path(BUNDLED)
+    own = disk.own_path(dataset, [BUNDLED])
+    path = own or assets.path(BUNDLED)
     if own and not path.is_file():
         fault = f"{path} is a folder" if path.is_dir() else f"There is no file {path}"
         raise ValueError(f"{fault}: write '{BUNDLED}', or the path of a CSV file.")
-    if not own and Path(BUNDLED).is_file():
-        print(f"'{BUNDLED}' is the course's own data. For your file, write './{BUNDLED}'.")
     if not own and path.is_file():
         return BUNDLED
     files = [path] if own else sorted(path.glob("rt-polarity.*"))
     key = folders.content_key(path.parent, files, "texts", 1, seed)
-    return str(folders.keep(key, lambda folder: _write(folder, path, own, seed)) / "reviews.csv")
+    kept = folders.keep(key, lambda folder: _write(folder, path, bool(own), seed))
+    return str(kept / "reviews.csv")
 
 
 def _write(folder, path, own, seed):
