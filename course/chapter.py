@@ -25,6 +25,8 @@ def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
     from helpers import assets, ready  # brings TensorFlow, in which a wrong dial need not wait
 
     ready.report(dial.seed)
+    if dial.changed:
+        print(f"Dials      your own {', '.join(dial.changed)}; the text speaks of the course's own")
     return dial, Claims(chapter, binding=assets.profile() == "sample" and not dial.changed)
 
 

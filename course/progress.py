@@ -21,7 +21,7 @@ def solved() -> dict[str, str]:
     try:
         return _read()
     except (OSError, ValueError) as error:
-        _say_once(f"What you solved before cannot be read: {file()} ({_why(error)}).")
+        _say_once(f"What you solved before cannot be read: {file()} ({error}).")
         return {}
 
 
@@ -36,8 +36,8 @@ def note(name: str) -> None:
                 disk.write_atomic(file(), json.dumps(kept, indent=1).encode())
     except (OSError, ValueError, Timeout) as error:
         _say_once(
-            f"Your progress cannot be kept in {file()} ({_why(error)}): set COURSE_HOME to a "
-            "folder that you may write to."
+            f"Your progress cannot be kept in {file()} ({error}): set COURSE_HOME to a folder that "
+            "you may write to."
         )
 
 
@@ -76,10 +76,6 @@ def _read():
     if not isinstance(kept, dict):
         raise ValueError("it is no list of names and days")
     return kept
-
-
-def _why(error):
-    return getattr(error, "strerror", None) or str(error).partition("\n")[0]
 
 
 @functools.cache

@@ -56,7 +56,7 @@ def test_both_sides_are_noted(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_own_data_and_dials_bind(monkeypatch, tmp_path):
+def test_own_data_and_dials_bind(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COURSE_DIALS", str(tmp_path))
     monkeypatch.setattr("helpers.ready.report", lambda seed: None)
     monkeypatch.setattr(chapter, "bring", lambda *_: None)
@@ -71,6 +71,8 @@ def test_own_data_and_dials_bind(monkeypatch, tmp_path):
         dial, claim = chapter.start("01_images")
         assert (claim.binding, claim.chapter) == (binding, "01_images")
         assert vars(dial) == vars(dials.read("01_images"))
+        said = "Dials      your own seeds; the text speaks of the course's own\n"
+        assert capsys.readouterr().out == (said if dial.changed else "")
 
 
 def test_a_chapter_of_full_brings_its_own_files(monkeypatch):

@@ -83,8 +83,8 @@ def test_controls_start_where_they_are_told_to():
 
 
 def test_a_control_of_no_kind_is_told():
-    with pytest.raises(TypeError, match="The control labels is 3.5: give a list"):
-        widgets.explore(draw, labels=3.5)
+    with pytest.raises(TypeError, match="The control labels is None: give a list"):
+        widgets.explore(draw, labels=None)
 
 
 def test_an_error_in_the_function_stands_in_the_panel_and_the_controls_live_on():
@@ -140,10 +140,10 @@ def test_an_uploaded_file_is_answered():
 def test_an_error_written_for_people_stands_alone_and_others_name_their_line():
     def refuse(number):
         if number:
-            widgets.explore(draw, start={"labels": 3}, nothing=3.5)
+            widgets.explore(draw, start={"labels": 3}, nothing=None)
         plots.show(None, alt="")
 
-    assert "TypeError: The control nothing is 3.5" in widgets.panel_of(refuse, 1)
+    assert "TypeError: The control nothing is None" in widgets.panel_of(refuse, 1)
     page = widgets.panel_of(refuse, 0)
     assert "A figure needs a text" in page and "ValueError" not in page
 

@@ -137,26 +137,20 @@ def possible() -> bool:
 def _control(name, given):
     import ipywidgets
 
-    plain = {"description": name.replace("_", " "), "style": {"description_width": "8em"},
-             "layout": {"width": "32em"}}
-    settled = {"continuous_update": False, **plain}  # redraw when a slider or a text is let go
-    if isinstance(given, bool):
-        return ipywidgets.Checkbox(value=given, **plain)
-    if isinstance(given, str):
-        return ipywidgets.Text(value=given, **settled)
-    if isinstance(given, dict):
-        return ipywidgets.Dropdown(options=list(given.items()), **plain)
-    if isinstance(given, list | range) and given:
-        if all(isinstance(each, int | float) for each in given):
-            return ipywidgets.SelectionSlider(options=list(given), **settled)
-        return ipywidgets.Dropdown(options=list(given), **plain)
-    if isinstance(given, tuple) and len(given) in (2, 3):
-        low, high, *step = given
-        whole = all(isinstance(each, int) for each in given)
-        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        steps = {"step": step[0]} if step else {}
-        return kind(value=low, min=low, max=high, **steps, **settled)
-    raise TypeError(
-        f"The control {name} is {given!r}: give a list, a dictionary, (low, high), True, False "
-        "or a text."
-    )
+    several = isinstance(given, list | range) and len(given) > 0
+    if several and all(isinstance(each, int | float) for each in given):
+        control = ipywidgets.SelectionSlider(options=list(given))
+    else:
+        control = ipywidgets.interactive.widget_from_abbrev(given)
+    if not isinstance(control, ipywidgets.DOMWidget):
+        raise TypeError(
+            f"The control {name} is {given!r}: give a list, a dictionary, (low, high), True, "
+            "False or a text."
+        )
+    if isinstance(given, tuple):
+        control.value = given[0]
+    control.description, control.layout.width = name.replace("_", " "), "32em"
+    control.style.description_width = "8em"
+    if hasattr(control, "continuous_update"):  # redraw when a slider or a text is let go
+        control.continuous_update = False
+    return control

@@ -9,10 +9,9 @@ import difflib
 import html
 import importlib
 import io
-import itertools
 import re
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -148,11 +147,10 @@ def check(name: str, answer: Any, *, own: bool = True) -> None:
 
 
 def _hints_wanted(topic):
-    try:
-        chapter = paths.chapter_of(topic)
-        return chapter is None or getattr(dials.read(chapter), "hints", True)
-    except dials.DialError:  # the chapter itself says so when it begins
-        return True
+    with suppress(dials.DialError):  # the chapter itself says so when it begins
+        if chapter := paths.chapter_of(topic):
+            return getattr(dials.read(chapter), "hints", True)
+    return True
 
 
 def _ladder(hints):
@@ -233,17 +231,17 @@ def begin(topic: str, dial: SimpleNamespace | None = None) -> None:
     wanted = known if chosen == "all" else [e if "." in e else f"{topic}.{e}" for e in chosen]
     for name in wanted if known else [topic]:
         _find(_exercises, name, "exercise")
-    numbered = [(i, _exercises[name]) for i, name in enumerate(known, 1) if name in wanted]
-    minutes, solved, rows = getattr(dial, "minutes", None), progress.solved(), []
-    time = itertools.accumulate(each.minutes for _, each in numbered)
-    for (number, each), until in zip(numbered, time, strict=True):
-        title = f"{number}. {each.name.partition('.')[2].replace('_', ' ')}"
-        late = " (if time is left)" if minutes and until > minutes else ""
-        mark = "&#10003; solved" if each.name in solved else "open"
-        rows.append((title, each.minutes, each.level + late, mark))
-    names_shown = [*(each.name for _, each in numbered), *questions]
-    done = sum(name in solved for name in names_shown)
-    plots.show_html(_overview(rows, done, len(names_shown)), progress.bar(done, len(names_shown)))
+    solved, rows, until = progress.solved(), [], 0
+    for number, each in enumerate(map(_exercises.get, known), 1):
+        if each.name in wanted:
+            until += each.minutes
+            title = f"{number}. {each.name.partition('.')[2].replace('_', ' ')}"
+            late = " (if time is left)" if until > getattr(dial, "minutes", until) else ""
+            mark = "&#10003; solved" if each.name in solved else "open"
+            rows.append((title, each.minutes, each.level + late, mark))
+    shown = [name for name in known if name in wanted] + list(questions)
+    done = sum(name in solved for name in shown)
+    plots.show_html(_overview(rows, done, len(shown)), progress.bar(done, len(shown)))
 
 
 def _overview(rows, done, total):
@@ -257,10 +255,8 @@ def _overview(rows, done, total):
 def names(topic: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The exercises and the questions about a topic, in the order of its file."""
     _load(topic)
-    return tuple(
-        tuple(name for name in known if name.startswith(f"{topic}."))
-        for known in (_exercises, _questions)
-    )
+    every = (_exercises, _questions)
+    return tuple(tuple(n for n in each if n.partition(".")[0] == topic) for each in every)
 
 
 def exercises(topic: str) -> dict[str, Exercise]:
