@@ -48,7 +48,7 @@ def of_execution(cell, source, tags, shown):
 
 def of_source(cell, source, tags, shown):
     """What a cell should look like."""
-    if len(source.splitlines()) > 25:
+    if len(source.splitlines()) > (40 if "recipe" in tags else 25):
         yield "has more than 25 lines"
     if re.search(r"^\s*[!%]", source, re.MULTILINE):
         yield "has a shell line or a magic"
