@@ -35,8 +35,10 @@ $(VENV)/.ready: pyproject.toml .ci/install.py $(CONSTRAINTS)
 	@$(PY) .ci/install.py '$(CONSTRAINTS)' '.[lab,dev]'
 	@touch $@
 
+# A class's folder has a handout in place of the notebooks.
+START ?= $(firstword $(wildcard notebooks/00_*.ipynb handout/00_*.ipynb) notebooks)
 lab: $(VENV)/.ready
-	$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+	$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/$(START)
 
 run: $(VENV)/.ready
 	$(PY) -m course.run

@@ -1,8 +1,10 @@
 """Dials: what a chapter takes from its file, what goes before it, and what is told of faults."""
 
+import re
+
 import pytest
 
-from course import dials, paths
+from course import cells, dials, paths
 
 CHAPTERS = [path.stem for path in paths.chapters()]
 
@@ -138,3 +140,13 @@ def test_an_unknown_chapter_and_a_folder_that_is_none_are_told(monkeypatch, tmp_
     monkeypatch.setenv("COURSE_DIALS", str(tmp_path / "none"))
     with pytest.raises(dials.DialError, match="which is no folder: name one, or unset it"):
         dials.read("01_images")
+
+
+def test_the_dials_on_the_instructors_page_fit(folder):
+    page = (paths.ROOT / "docs" / "instructors.md").read_text(encoding="utf8")
+    (text,) = re.findall(r"`workshop/(\w+)\.toml`:\n\n```toml\n(.*?)```", page, re.DOTALL)
+    (folder / f"{text[0]}.toml").write_text(text[1])
+    dial = dials.read(text[0])
+    names = cells.registered(paths.EXERCISES / f"{paths.topic(text[0])}.py")
+    chosen = {("exercise", f"{paths.topic(text[0])}.{name}") for name in dial.exercises}
+    assert chosen and chosen <= set(names) and dial.changed

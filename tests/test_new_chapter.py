@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import nbformat
 import nbformat.v4 as new
 import pytest
 from small import code, quiz, solution, stub, text
 
-from course import paths
+from course import editions, paths
 
 CONTENT = '''
 from course.exercises import exercise, question
@@ -108,11 +109,11 @@ def test_its_dials_are_read_and_checked(run, tmp_path):
 
 def test_its_exercises_answer_and_are_counted(run):
     solve = "from course import exercises, progress\nexercises.check('x.sum', 4)\n"
-    solve += "exercises.begin('x')\nexercises.check('x.sum', 5)\nprint(progress.asked())"
+    solve += "exercises.begin('x')\nexercises.check('x.sum', 5)\nprint(progress.asked()['09_x'])"
     said = run("-c", solve)
     assert "Correct. Two and two." in said and "1 of 2 solved" in said
     assert "Not yet. What are two and two?" in said and "Stuck?" not in said  # by its dials
-    assert "{'09_x': ['x.sum', 'x.why']}" in said
+    assert "['x.sum', 'x.why']" in said
     assert re.search(r"09_x +\[#{10}-{10}\] 1 of 2 solved", run("-m", "course", "progress"))
 
 
@@ -137,3 +138,47 @@ def test_tests_and_measurements_collect_it(run):
     look = "import sys; sys.path.insert(0, 'benchmarks')\nimport claims\n"
     look += "print([path.stem for path in claims.paths.chapters()])"
     assert "['09_x']" in run("-c", look)
+
+
+def test_a_class_needs_no_notebooks(tree, run, tmp_path):
+    """What they hold beside a handout are the solutions."""
+    notebook, away = tree / "notebooks" / "09_x.ipynb", tmp_path / "09_x.ipynb"
+    shutil.move(notebook, away)
+    try:
+        said = run("-c", "from course import exercises\nexercises.check('x.sum', 5)")
+        assert "Not yet. What are two and two?" in said and "Stuck?" not in said  # by its dials
+        assert "0 of 2 solved" in run("-m", "course", "progress")
+    finally:
+        shutil.move(away, notebook)
+
+
+def test_an_exercise_is_added_as_the_page_says(tree, run, tmp_path):
+    """Each thing that may be forgotten is named; then the exercise is there. It comes last."""
+    page = (paths.ROOT / "docs" / "instructors.md").read_text(encoding="utf8")
+    section = page.partition("## A new exercise")[2].partition("\n## ")[0]
+    blocks = [textwrap.dedent(b) for b in re.findall(r" +```(?:python)?\n(.*?)```", section, re.S)]
+    check, heading, stub, answer = (block.replace("start.", "x.").strip() for block in blocks)
+    path, file = tree / "notebooks" / "09_x.ipynb", tree / "course" / "exercises" / "x.py"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-2:-2] = [text(heading), code(stub)]
+
+    def fault():
+        nbformat.write(notebook, path)
+        with pytest.raises(editions.EditionError) as error:
+            editions.build("student", tmp_path / "x", notebooks=path.parent, content=file.parent)
+        return str(error.value)
+
+    named = [fault()]
+    notebook.cells.insert(-2, code(answer))
+    named.append(fault())
+    notebook.cells[-3].metadata["tags"] = ["solution"]
+    named.append(fault())
+    shown = re.findall(r"^- `.*?(cell .*)`$", section.replace("start.", "x."), re.M)
+    for line, like in zip(named, [shown[1], shown[0], shown[2]], strict=True):
+        like = like.replace("course/exercises/x.py", str(file))
+        assert re.sub(r"cell \d+", "", line).endswith(re.sub(r"cell \d+", "", like)), line
+    file.write_text(file.read_text() + "\n\n" + check + "\n")
+    out = tmp_path / "solved"
+    assert "every check passes" in run(
+        "-m", "course", "edition", "solved", "--out", str(out), "--check"
+    )
