@@ -1,6 +1,7 @@
 """Setting up: pip's settings reach uv; where uv cannot, pip installs."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -72,3 +73,11 @@ def test_no_constraints_take_the_newest(install, tmp_path, monkeypatch):
     )
     install.main("", ".[lab]")
     assert "--constraint" not in ran[-1]
+
+
+def test_the_readme_lists_every_variable_of_the_environment():
+    files = [f for floor in ("course", "helpers") for f in (paths.ROOT / floor).rglob("*.py")]
+    read = {name for f in files for name in re.findall(r'"(COURSE_[A-Z]+)"', f.read_text("utf8"))}
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf8")
+    internal = {"COURSE_RESULTS", "COURSE_CLAIMS"}  # set by the course's own commands
+    assert set(re.findall(r"^\| `(COURSE_[A-Z]+)`", readme, re.M)) == read - internal
