@@ -1,26 +1,27 @@
 """The checks of the chapter on images, fed with right answers and with classic wrong ones."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from exercise_cases import shortcomings
 
 from course import exercises
-from helpers import transfer
+from helpers import training, transfer
+from helpers.data import SPLITS, Data, Examples
 from helpers.ready import keras
 
 layers = keras.layers
 
 
-def prepared(frozen=(), compiled="last", learning=None):
-    """A function for images.freeze: freeze these layers, or all but `learning`."""
+def prepared(learning=("block4", "block5"), norms=False, compiled="last"):
+    """A function for images.freeze: these blocks learn, with their BatchNormalization or not."""
 
     def answer(model):
         if compiled == "first":
             model.compile("sgd", "mse")
+        model.trainable = True
         for layer in model.layers:
-            if layer.name.startswith(tuple(frozen)) or (learning and layer.name not in learning):
-                layer.trainable = False
+            norm = isinstance(layer, layers.BatchNormalization)
+            layer.trainable = layer.name.startswith(tuple(learning)) and (norms or not norm)
         if compiled == "last":
             model.compile("sgd", "mse")
         return model
@@ -28,24 +29,31 @@ def prepared(frozen=(), compiled="last", learning=None):
     return answer
 
 
-def by_unfreezing(model):
-    model.trainable = False
-    for layer in model.layers:
-        layer.trainable = layer.name.startswith("block5")
-    model.trainable = True
-    for layer in model.layers:
-        layer.trainable = layer.name.startswith("block5")
+def by_the_helper(model):
+    transfer.unfreeze_from(model, "block4_conv1")
     model.compile("adam", "mae")
     return model
 
 
 def frozen_whole(model):
-    model.trainable = False
+    model.trainable = True
+    for layer in model.layers:
+        layer.trainable = False
+    model.compile("sgd", "mse")
     return model
 
 
-def head(units=2, activation="softmax", inputs=128):
-    return keras.Sequential([keras.Input((inputs,)), layers.Dense(units, activation=activation)])
+def outer_flag_lacks(model):
+    for layer in model.layers:
+        layer.trainable = layer.name.startswith(("block4", "block5"))
+    model.compile("sgd", "mse")
+    return model
+
+
+def head(units=2, activation="softmax", inputs=(3, 3, 256), pooling=True):
+    pool = [layers.GlobalAveragePooling2D()] if pooling else []
+    end = layers.Dense(units, activation=activation)
+    return keras.Sequential([keras.Input(inputs), *pool, end])
 
 
 def augmentation(*steps):
@@ -55,35 +63,65 @@ def augmentation(*steps):
 FLIP = ("horizontal",)
 
 
-def compiled_too_early(model):
-    model.compile("sgd", "mse")
-    transfer.unfreeze_from(model, "block5_conv1")
-    return model
+def in_place(images):
+    images = np.asarray(images)
+    if images.dtype.kind != "f":
+        images = images.astype("float32")
+    images /= 127.5
+    images -= 1
+    return images
 
 
-def table(methods=("a", "b"), labels=(5, 10), seeds=3, accuracy=None, **other):
-    """A label curve as rows, with accuracies that differ from row to row."""
-    rows = [
-        {"method": m, "labels": n, "seed": s, "accuracy": 0.6 + 0.01 * (7 * i + 3 * s + n) % 0.3}
-        for i, m in enumerate(methods)
-        for n in labels
-        for s in range(seeds)
+def keras_own(images):
+    return keras.applications.mobilenet_v2.preprocess_input(images.astype("float32"))
+
+
+def choose(fit, rates, data, *, by="validation", report="test", tried=None, scale=1):
+    models = {rate: fit(rate) for rate in (tried or rates)}
+
+    def score(model, split):
+        return model.evaluate(*getattr(data, split), verbose=0)[1]
+
+    best = max(models, key=lambda rate: score(models[rate], by))
+    return best, scale * score(models[best], report)
+
+
+def choose_by_hand(fit, rates, data):
+    best = (0, None, None)
+    for rate in rates:
+        model = fit(rate)
+        right = training.accuracy(model, data.validation)
+        if right > best[0]:
+            best = (right, rate, model)
+    return best[1], training.accuracy(best[2], data.test)
+
+
+def wrong_choice(**settings):
+    return lambda fit, rates, data: choose(fit, rates, data, **settings)
+
+
+def join(one, two, *, axis=1, scale="train", splits=SPLITS, swap=False, labels=True):
+    made = {}
+    for name, (x, y) in one.splits():
+        pair = [(one, x), (two, getattr(two, name).x)][:: -1 if swap else 1]
+        if scale == "train":
+            pair = [(task, part / task.train.x.std()) for task, part in pair]
+        elif scale == "own":
+            pair = [(task, part / part.std()) for task, part in pair]
+        both = np.concatenate([part for _, part in pair], axis=axis) if name in splits else x
+        made[name] = Examples(both, y if labels else 1 - y)
+    return Data(**made, class_names=one.class_names)
+
+
+def join_standardised(one, two):
+    centred = [
+        task.map(lambda x, t=task: (x - t.train.x.mean(0)) / t.train.x.std()) for task in (one, two)
     ]
-    return pd.DataFrame(rows).assign(**({} if accuracy is None else {"accuracy": accuracy}))
+    return join(*centred, scale=None)
 
 
-def by_hand():
-    """The same without `label_curve`."""
-    rng = np.random.default_rng(0)
-    seeds = [1, 2, 3, 4] * 6
-    return pd.DataFrame(
-        {
-            "seed": seeds,
-            "accuracy": rng.uniform(0.5, 0.9, 24),
-            "labels": np.repeat([3, 9, 27], 8),
-            "method": (["one"] * 4 + ["both"] * 4) * 3,
-        }
-    )
+def wrong_join(**settings):
+    return lambda one, two: join(one, two, **settings)
 
 
 def two_stages(
@@ -122,7 +160,7 @@ def by_the_tuner(backbone, part):
 
 
 def two_models(backbone, part):
-    head = transfer.fit_head(transfer.Part(transfer.predict(backbone, part.x), part.y))
+    head = transfer.fit_head(Examples(training.predict(backbone, part.x), part.y))
     model = keras.Model(backbone.inputs[0], head(backbone.output))
     for layer in backbone.layers:
         layer.trainable = layer.name.startswith("block5")
@@ -132,8 +170,8 @@ def two_models(backbone, part):
 
 
 RIGHT = {
-    "images.range": [(0, 255), [0.0, 255.0]],
-    "images.freeze": [prepared(frozen=["block4"]), by_unfreezing],
+    "images.preprocess": [lambda x: x / 127.5 - 1, keras_own, layers.Rescaling(1 / 127.5, -1)],
+    "images.freeze": [prepared(), by_the_helper],
     "images.augment": [
         lambda: augmentation(
             layers.RandomFlip("horizontal"), layers.RandomBrightness(0.2, value_range=(0, 255))
@@ -143,33 +181,42 @@ RIGHT = {
     "images.head": [
         lambda: head(),
         lambda: keras.Sequential(
-            [keras.Input((128,)), layers.Dropout(0.5), layers.Dense(2), layers.Softmax()]
+            [
+                keras.Input((3, 3, 256)),
+                layers.Flatten(),
+                layers.Dropout(0.5),
+                layers.Dense(2),
+                layers.Softmax(),
+            ]
         ),
     ],
-    "images.choose": [
-        lambda v, t: (max(v, key=v.get), t[max(v, key=v.get)]),
-        lambda v, t: sorted(((v[k], k, t[k]) for k in v), reverse=True)[0][1:],
-    ],
-    "images.together": [table, by_hand],
+    "images.choose": [choose, choose_by_hand],
+    "images.together": [join, join_standardised],
     "images.recipe": [two_stages(), by_the_tuner, two_models],
 }
 
 WRONG = {
-    "images.range": [
-        ((0, 1), "who divides by 255"),
-        ((-1, 1), "Keras's own MobileNetV2"),
-        ((0, 256), "what is the last"),
-        ((5, 77), "Print the smallest"),
-        (255, "Two numbers"),
+    "images.preprocess": [
+        (lambda x: x / 255, "That is 0 to 1"),
+        (lambda x: x / 255 - 0.5, "1 wide"),
+        (lambda x: 1 - x / 127.5, "White became -1"),
+        (lambda x: keras_own(x)[..., ::-1], "Red and blue"),
+        (lambda x: np.asarray(x) - 128, "whole numbers"),
+        (lambda x: x - 128.0, "what becomes of 0"),
+        (lambda x: (x - x.dtype.type(128) + 0.5) / 127.5, "uint8 does not"),
+        (in_place, "came in have changed"),
+        (lambda x: x.mean(-1) / 127.5 - 1, "The shape became"),
+        ((-1, 1), "a function"),
     ],
     "images.freeze": [
-        (prepared(), "Block 4 still learns"),
+        (prepared(learning=["block"]), "Block 3 still learns"),
         (frozen_whole, "Nothing learns now"),
-        (prepared(learning=["block5_conv1"]), "Only the first convolution"),
-        (prepared(learning=["block5_conv2"]), "These learn: block5_conv2"),
-        (prepared(frozen=["block4"], compiled=None), "who reads them"),
-        (compiled_too_early, "what has to be called again"),
-        (lambda m: prepared(frozen=["block4"])(m) and None, "return model"),
+        (outer_flag_lacks, "model itself is frozen"),
+        (prepared(norms=True), "still learns, and its statistics"),
+        (prepared(learning=["block5"]), "still frozen: block4_conv1, block4_conv2"),
+        (prepared(compiled=None), "who reads them"),
+        (prepared(compiled="first"), "what has to be called again"),
+        (lambda m: prepared()(m) and None, "return model"),
     ],
     "images.augment": [
         (lambda: augmentation(layers.RandomFlip("vertical")), "stand on their heads"),
@@ -182,36 +229,41 @@ WRONG = {
         ),
         (
             lambda: augmentation(layers.RandomBrightness(0.3, value_range=(0, 255))),
-            "No picture was mirrored",
+            "No image was mirrored",
         ),
         ("flip", "Is it a Keras model or layer"),
     ],
     "images.head": [
         (lambda: head(1), "Softmax over one unit is always 1"),
-        (lambda: head(1, "sigmoid"), "One unit with a sigmoid"),
+        (lambda: head(1, "sigmoid"), "One sigmoid unit"),
         (lambda: head(2, None), "not probabilities yet"),
         (lambda: head(2, "sigmoid"), "do not add up to 1"),
         (lambda: head(10), "There are 10 columns"),
-        (lambda: head(inputs=64), "does not take features of shape (n, 128)"),
+        (lambda: head(inputs=(256,), pooling=False), "does not take maps"),
+        (lambda: head(pooling=False), "one vector of all places"),
+        (lambda: head(2, "sigmoid"), "do not add up to 1"),
         ("Dense", "Is it a Keras model"),
     ],
     "images.choose": [
-        (lambda v, t: (max(t, key=t.get), max(t.values())), "The test set did the choosing"),
-        (lambda v, t: (max(v, key=v.get), max(v.values())), "it flatters it"),
-        (lambda v, t: ("large", 0.81), "Which model did best"),
-        (lambda v, t: (max(v, key=v.get), max(t.values())), "nobody chose by"),
-        (lambda v, t: max(v, key=v.get), "Two things are asked for"),
+        (wrong_choice(by="test"), "The test set did the choosing"),
+        (wrong_choice(by="train"), "know by heart"),
+        (wrong_choice(report="validation"), "it flatters it"),
+        (wrong_choice(report="train"), "does on the test images"),
+        (wrong_choice(tried=[1e-5, 1e-4]), "2 of 4 rates were tried"),
+        (wrong_choice(scale=100), "as a share"),
+        (lambda *given: choose(*given)[0], "Two things are asked for"),
+        (lambda fit, rates, data: ([fit(r) for r in rates], min(rates), 0.75)[1:], "for choosing"),
+        (1e-4, "a function"),
     ],
     "images.together": [
-        (lambda: table(methods=["both"]), "one method only"),
-        (lambda: table(seeds=1), "tell skill from luck"),
-        (lambda: table(labels=[10]), "how many points does a curve need"),
-        (lambda: pd.concat([table(["a"]), table(["b"], seeds=4)]), "different draws"),
-        (lambda: table(accuracy=71.5), "shares, or per cent"),
-        (lambda: table(accuracy=1.0), "on which pictures were they tested"),
-        (lambda: table(accuracy=0.7), "agree to the last digit"),
-        (lambda: table().groupby("method").accuracy.mean().reset_index(), "no column labels"),
-        ([0.7, 0.8], "one table"),
+        (lambda one, two: one, "4 + 3 per image"),
+        (wrong_join(splits=["train"]), "validation has features of shape"),
+        (wrong_join(scale=None), "who is heard"),
+        (wrong_join(scale="own"), "Each split was scaled by itself"),
+        (wrong_join(swap=True), "not those of the first"),
+        (wrong_join(labels=False), "Rows or labels"),
+        (lambda one, two: np.hstack([one.train.x, two.train.x]), "three splits"),
+        ("join", "a function"),
     ],
     "images.recipe": [
         (two_stages(one=False), "random weights"),
@@ -232,7 +284,7 @@ WRONG = {
 
 
 # These need a model built anew for each try; the others are the answer itself.
-BUILT = ("images.augment", "images.head", "images.together")
+BUILT = ("images.augment", "images.head")
 
 
 def made(name, answer):

@@ -4,20 +4,22 @@ from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
-import pandas as pd
 
 from course.exercises import exercise, question
-from helpers import transfer
+from helpers import training, transfer
+from helpers.data import Data, Examples
 from helpers.ready import keras, tf
 
 
-def _small_vgg():
+def _small_vgg(batch_norm=False):
     """VGG's layer names on a model that builds at once."""
     layers = [keras.Input((16, 16, 3))]
-    for block in (4, 5):
-        layers += [
-            keras.layers.Conv2D(4, 3, padding="same", name=f"block{block}_conv{i}") for i in (1, 2)
-        ]
+    for block in (3, 4, 5) if batch_norm else (4, 5):
+        for i in (1, 2):
+            name = f"block{block}_conv{i}"
+            layers.append(keras.layers.Conv2D(4, 3, padding="same", name=name))
+            if batch_norm:
+                layers.append(keras.layers.BatchNormalization(name=f"{name}_bn"))
         layers.append(keras.layers.MaxPooling2D(name=f"block{block}_pool"))
     layers.append(keras.layers.GlobalAveragePooling2D(name="pooling"))
     stack = keras.Sequential(layers)
@@ -37,54 +39,70 @@ def _watched(method, note):
 
 
 def _flags(model):
-    return {each.name: each.trainable for each in model._flatten_layers() if each.weights}
+    return {each.name: each.trainable for each in transfer.all_layers(model) if each.weights}
 
 
 @exercise(
-    "images.range",
-    "Every backbone of the course takes pixels from 0 to 255, as files hold.",
-    minutes=1,
+    "images.preprocess",
+    "0 became -1, 255 became 1, and the images that came in are as they were.",
+    minutes=5,
     level="easy",
     hints=(
-        "Look at the cell that printed the smallest and the largest value of a picture.",
-        "A colour of a pixel is one byte: how many values has a byte, and which is the first?",
-        "The preprocessing is the first layer of our backbones, so hand over what a file holds: "
-        "the low end is 0, and the high end is one less than 2 to the power of 8.",
+        "Write down where 0, 127.5 and 255 must go: -1, 0 and 1. Which straight line does that?",
+        "First by how much must 0 to 255 shrink, so that it is 2 wide? Then by how much must it "
+        "move, so that its middle is 0?",
+        "Divide by 127.5 and subtract 1, in floats: uint8 has no negative numbers. A Keras layer "
+        "does this too: `layers.Rescaling` has a scale and an offset.",
     ),
 )
-def pixel_range(answer):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        return "Two numbers are asked for, the smallest and the largest: can you write (low, high)?"
-    low, high = (float(value) for value in answer)
-    if (low, high) == (0, 255):
-        return None
+def preprocess(answer):
+    if not callable(answer):
+        return "Is it a function that takes images? Write `def prepare(images): ...` first."
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3)).astype("uint8")
+    images[0, 0, 0], images[0, 0, 1] = 0, 255
+    floats = images.astype("float32")
+    made, of_floats = np.asarray(answer(images)), np.asarray(answer(floats))
+    if made.shape != images.shape:
+        return f"The shape became {made.shape}: should not each pixel keep its place?"
+    if not np.array_equal(floats, images):
+        return "The images that came in have changed as well: on whose array did you work?"
+    if made.dtype.kind != "f":
+        return "The result holds whole numbers: which type has room for values between -1 and 1?"
+    low, high = float(of_floats.min()), float(of_floats.max())
     if (low, high) == (0, 1):
-        return "That is what a TF Hub module wants inside: who divides by 255, you or the backbone?"
-    if (low, high) == (-1, 1):
-        return "Keras's own MobileNetV2 scales to that inside: what range do the files hold?"
-    if high == 256:
-        return "A byte has 256 values, and the first of them is 0: what is the last?"
-    return "Print the smallest and the largest value of a picture: what are they?"
+        return "That is 0 to 1, which TensorFlow Hub's modules take: where must 0 go here?"
+    if np.isclose([low, high], [-0.5, 0.5]).all():
+        return "The middle is right, and the range is 1 wide: how wide is -1 to 1?"
+    right = floats / 127.5 - 1
+    if np.allclose(of_floats, -right, atol=0.02):
+        return "White became -1 and black 1: which of them has the value 255?"
+    if np.allclose(of_floats, right[..., ::-1], atol=0.02):
+        return "Red and blue changed places: that is VGG16's order, but which order is wanted here?"
+    if not np.allclose(of_floats, right, atol=0.02):
+        return f"It goes from {low:.3g} to {high:.3g}: what becomes of 0, and what of 255?"
+    if not np.allclose(made, right, atol=0.02):
+        return "Floats come out right and uint8 does not: what do bytes do below 0 or above 255?"
+    return None
 
 
 @exercise(
     "images.freeze",
-    "Block 5 learns, blocks below stay, and compile has read it.",
-    minutes=5,
+    "Blocks 4 and 5 learn, every BatchNormalization stays frozen, and compile has read it.",
+    minutes=8,
     level="medium",
     hints=(
         "Two things are needed: the right flags on the layers, and something that reads them.",
-        "Each layer has a name and an attribute `trainable`; `transfer.unfreeze_from(model, name)` "
-        "sets the flags of all layers by one name.",
-        "First unfreeze from the first convolution of block 5, then `model.compile(optimiser, "
-        "loss)`, then return the model, in this order.",
+        "Go through `model.layers`: each has a name and an attribute `trainable`. Which kind of "
+        "layer must not learn, wherever it stands? `isinstance` tells.",
+        "First `model.trainable = True`, then a loop over layers with two conditions: the name "
+        'begins with `("block4", "block5")`, the layer is no `BatchNormalization`. Then compile.',
     ),
 )
-def freeze_all_but_block5(answer):
+def freeze_all_but_two_blocks(answer):
     if not callable(answer):
         return "Is it a function that takes a model? Write `def prepare(model): ...` first."
-    model = _small_vgg()
-    read = {}
+    model, read = _small_vgg(batch_norm=True), {}
+    model.trainable = False
 
     def note(compiled, call, *_):
         call()
@@ -95,14 +113,19 @@ def freeze_all_but_block5(answer):
     if not isinstance(returned, keras.Model):
         return "Your function gave back no model: does it end in `return model`?"
     learning = {layer.name for layer in returned.layers if layer.trainable_weights}
+    norms = {name for name in learning if name.endswith("_bn")}
+    convolutions = {f"block{block}_conv{i}" for block in (4, 5) for i in (1, 2)}
+    if not returned.trainable:
+        return "The model itself is frozen, whatever its layers say: which flag is above theirs?"
     if not learning:
         return "Nothing learns now: after freezing everything, which layers do you let go again?"
-    if {"block4_conv1", "block4_conv2"} & learning:
-        return "Block 4 still learns: where does the part begin that may change?"
-    if learning == {"block5_conv1"}:
-        return "Only the first convolution of block 5 learns: what about the layers behind it?"
-    if learning != {"block5_conv1", "block5_conv2"}:
-        return f"These learn: {', '.join(sorted(learning))}. Are they block 5, and all of it?"
+    if any(name.startswith("block3") for name in learning):
+        return "Block 3 still learns: where does the part begin that may change?"
+    if norms:
+        return f"{min(norms)} still learns, and its statistics move: which kind of layer is it?"
+    if learning < convolutions:
+        lacking = ", ".join(sorted(convolutions - learning))
+        return f"These are still frozen: {lacking}. Is that what both blocks should be?"
     if not returned.compiled:
         return "The flags are right, but who reads them? Keras does so in `compile`: call it last."
     if read.get(id(returned), _flags(returned)) != _flags(returned):
@@ -112,7 +135,7 @@ def freeze_all_but_block5(answer):
 
 @exercise(
     "images.augment",
-    "It changes pictures in training only, and never turns a dog over.",
+    "It changes images in training only, and never turns a dog over.",
     minutes=5,
     level="medium",
     hints=(
@@ -127,163 +150,214 @@ def augment(answer):
     if not isinstance(answer, keras.Layer):
         return "Is it a Keras model or layer? `keras.Sequential([...])` of random layers makes one."
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (8, 32, 32, 3)).astype("float32")
-    pictures[:, :16] /= 4  # the upper half is dark, so that turning over can be seen
-    still = np.asarray(answer(pictures, training=False))
-    if still.shape != pictures.shape:
-        return f"The shape became {still.shape[1:]}: can the augmented picture keep its size?"
-    if not np.allclose(still, pictures, atol=1e-3):
-        return "Pictures change even with training=False: should a test picture be augmented?"
-    changed = np.concatenate([np.asarray(answer(pictures, training=True)) for _ in range(6)])
-    originals = np.concatenate([pictures] * 6)
+    images = rng.integers(0, 256, (8, 32, 32, 3)).astype("float32")
+    images[:, :16] /= 4  # the upper half is dark, so that turning over can be seen
+    still = np.asarray(answer(images, training=False))
+    if still.shape != images.shape:
+        return f"The shape became {still.shape[1:]}: can the augmented image keep its size?"
+    if not np.allclose(still, images, atol=1e-3):
+        return "Pictures change even with training=False: should a test image be augmented?"
+    changed = np.concatenate([np.asarray(answer(images, training=True)) for _ in range(6)])
+    originals = np.concatenate([images] * 6)
     if np.allclose(changed, originals, atol=1e-3):
         return "Nothing changes in training: which of `keras.layers.Random...` have you added?"
     if changed.min() < -1 or changed.max() > 256:
         return "Some pixels leave 0 to 255: which layer brightens, and what is its `value_range`?"
     upper, lower = changed[:, :16].mean((1, 2, 3)), changed[:, 16:].mean((1, 2, 3))
     if (upper > lower).any():
-        return "Some pictures stand on their heads: have you seen a dog like that? Flip which way?"
+        return "Some images stand on their heads: have you seen a dog like that? Flip which way?"
     mirrored = np.abs(changed - originals[:, :, ::-1]).mean((1, 2, 3))
     same = np.abs(changed - originals).mean((1, 2, 3))
     if not (mirrored < same).any():
-        return "No picture was mirrored: a dog may look left or right, so which flip fits?"
+        return "No image was mirrored: a dog may look left or right, so which flip fits?"
     return None
 
 
 @exercise(
     "images.head",
-    "Two columns, one for each class, and every row adds up to 1.",
-    minutes=3,
+    "Maps became one vector per image, and every row of probabilities adds up to 1.",
+    minutes=5,
     level="easy",
     hints=(
-        "A head is one layer: which one gives each output a weight for every input?",
-        "`keras.Input` wants the shape of one example, without the number of examples.",
-        "One `Dense` layer with a unit for each class, and the activation that makes the units "
-        "vie with each other, so that they add up to 1.",
+        "Two layers do it: one that makes a vector of the maps, and one with a weight from each "
+        "number of that vector to each class.",
+        "`keras.Input` wants the shape of one example, without the number of examples. "
+        "`GlobalAveragePooling2D` averages each map over its places.",
+        "Input of shape (3, 3, 256), pooling, then one `Dense` layer with a unit for each class, "
+        "and the activation that makes the units add up to 1.",
     ),
 )
 def head(answer):
     if not isinstance(answer, keras.Model):
-        return "Is it a Keras model? `keras.Sequential([...])` with one Dense layer makes one."
-    features = np.random.default_rng(0).normal(size=(5, 128)).astype("float32")
+        return "Is it a Keras model? `keras.Sequential([...])` makes one of a list of layers."
+    maps = np.random.default_rng(0).normal(size=(5, 3, 3, 256)).astype("float32")
     try:
-        out = np.asarray(answer(features, training=False))
+        out = np.asarray(answer(maps, training=False))
     except (ValueError, tf.errors.InvalidArgumentError):
-        return "It does not take features of shape (n, 128): what does `keras.Input` say?"
+        return "It does not take maps of shape (n, 3, 3, 256): what does `keras.Input` say?"
     if out.ndim != 2:
-        return f"Its answer has the shape {out.shape}: should not one row per vector come out?"
+        return f"Its answer has the shape {out.shape}: what makes one vector of all places?"
     if out.shape[1] == 1:
         if np.allclose(out, 1):
             return "Softmax over one unit is always 1: what is left to choose? Give it two."
-        return "One unit with a sigmoid could do, but a softmax has one for each class: how many?"
+        return "One sigmoid unit can tell two classes apart, but two columns were asked for."
     if out.shape[1] != 2:
         return f"There are {out.shape[1]} columns: how many classes are there?"
     if (out < 0).any() or (out > 1).any():
         return "These are not probabilities yet: which activation turns scores into them?"
     if not np.allclose(out.sum(1), 1, atol=1e-4):
-        return "The two do not add up to 1: sigmoid asks each alone, so which one lets them vie?"
+        return "The two do not add up to 1: a sigmoid looks at one unit; which one at both?"
+    if np.ptp(out, axis=0).max() < 1e-6:
+        return "Every image gets the same answer: does the head look at the maps?"
     return None
+
+
+def _rehearsal():
+    """Models for four learning rates, whose predictions are fixed, and the task they predict.
+
+    The best on the training, the validation and the test images are three different ones.
+    """
+    accuracy = {  # correct predictions of 20 in train, validation and test
+        1e-5: (14, 15, 17),
+        1e-4: (17, 18, 15),
+        1e-3: (18, 16, 19),
+        1e-2: (20, 12, 12),
+    }
+    y = np.arange(60, dtype="int32") % 2
+    x = np.arange(60, dtype="float32")[:, None]
+    models, trained = {}, []
+    for rate, right in accuracy.items():
+        said = y.copy()
+        for split, count in enumerate(right):
+            wrong = slice(20 * split + count, 20 * split + 20)
+            said[wrong] = 1 - said[wrong]
+        table = keras.layers.Embedding(60, 2)
+        model = keras.Sequential([keras.Input((1,)), table, keras.layers.Flatten()])
+        table.set_weights([np.where(np.eye(2)[said] > 0, 0.9, 0.1)])
+        loss = "sparse_categorical_crossentropy"
+        model.compile("adam", loss, metrics=["accuracy"])
+        models[rate] = model
+
+    def fit(rate):
+        trained.append(rate)
+        return models[rate]
+
+    parts = (Examples(x[i : i + 20], y[i : i + 20]) for i in (0, 20, 40))
+    return fit, list(accuracy), Data(*parts, class_names=("cats", "dogs")), trained
 
 
 @exercise(
     "images.choose",
-    "Validation chooses, test reports, and each is looked at for one thing.",
-    minutes=5,
-    level="easy",
+    "Validation chose the rate, and the test reported on the chosen model only.",
+    minutes=10,
+    level="medium",
     hints=(
-        "Which of the two sets of pictures is there for choosing, and which for reporting?",
-        "`max` can look for the key with the largest value: it has an argument `key`.",
-        "Take the name that is best on the validation pictures, then look that one name up among "
-        "the test accuracies, and return both, the name first.",
+        "Which of the three splits is there for choosing, and which for reporting?",
+        "Train one model per rate and keep its validation accuracy beside it. "
+        "`model.evaluate(x, y, verbose=0)` returns the loss and the accuracy.",
+        "A dictionary from rate to model helps: `max` finds the rate whose model does best on "
+        "`data.validation`, if you give it a `key`. Then evaluate that one model on `data.test`.",
     ),
 )
 def choose(answer):
     if not callable(answer):
-        return "Is it a function of two dictionaries, validation and test accuracy by model?"
-    validation = {"small": 0.80, "middle": 0.84, "large": 0.82}
-    test = {"small": 0.83, "middle": 0.79, "large": 0.81}
-    chosen = answer(dict(validation), dict(test))
+        return "Is it a function? Write `def choose(fit, rates, data): ...` and hand in its name."
+    fit, rates, data, trained = _rehearsal()
+    chosen = answer(fit, rates, data)
     if not isinstance(chosen, tuple) or len(chosen) != 2:
-        return "Two things are asked for: the name of the model and the accuracy to report."
-    name, reported = chosen
-    if name == "small":
-        return "The test set did the choosing: what is then left to tell how good the choice is?"
-    if name != "middle":
-        return "Which model did best on the pictures that are there for choosing?"
-    if reported == validation["middle"]:
-        return "The validation score chose the model, so it flatters it: which pictures are unseen?"
-    if reported != test["middle"]:
-        return "Which number says how the chosen model does on pictures that nobody chose by?"
+        return "Two things are asked for, in this order: the rate, and the accuracy to report."
+    if len(set(trained)) < len(rates):
+        return f"{len(set(trained))} of {len(rates)} rates were tried: did you call `fit` for each?"
+    rate, reported = chosen
+    if rate == 1e-3:
+        return "The test set did the choosing: what is then left to say how good the choice is?"
+    if rate == 1e-2:
+        return "That rate is best on the training images: what does a model know by heart?"
+    if rate != 1e-4:
+        return "Which rate does best on the images that are there for choosing?"
+    if np.isclose(reported, 0.9):
+        return "The validation score chose the model, so it flatters it: which images are unseen?"
+    if np.isclose(reported, 75):
+        return "The accuracy is asked for as a share, 0 to 1."
+    if not np.isclose(reported, 0.75):
+        return "Which number says how the chosen model does on the test images?"
     return None
+
+
+def _two_tasks():
+    """The same images as features of two backbones, one of which has much larger numbers."""
+    rng = np.random.default_rng(0)
+    y = {name: np.arange(n, dtype="int32") % 2 for name, n in (("a", 12), ("b", 6), ("c", 8))}
+
+    def task(width, scale):
+        scales = (scale, 3 * scale, 5 * scale)  # validation and test differ from train
+        parts = zip(y.values(), scales, strict=True)
+        examples = [Examples(rng.normal(0, s, (len(each), width)), each) for each, s in parts]
+        return Data(*examples, class_names=("cats", "dogs"))
+
+    return task(4, 1.0), task(3, 100.0)
 
 
 @exercise(
     "images.together",
-    "Two methods, the same draws, several of them: now the difference means something.",
-    minutes=10,
+    "Both backbones stand side by side, equally loud, in all three splits.",
+    minutes=12,
     level="medium",
     hints=(
-        "Joined features are longer vectors: each picture keeps its row, and the columns of both "
+        "Joined features are longer vectors: each image keeps its row, and the columns of both "
         "backbones stand side by side.",
-        "`np.concatenate([a, b], axis=1)` joins columns. Do it for `train` and for `test`, and "
-        "put the results into `transfer.Part` and `transfer.Arrays`.",
-        "Call `transfer.label_curve` twice with the same budgets and the same seeds, once for the "
-        "joined features and once for those of one backbone, each with a `method` name of its "
-        "own; `pd.concat` makes one table of the two.",
+        "`np.concatenate([a, b], axis=1)` joins columns. Divide each backbone's features by one "
+        "number first, so that neither drowns the other. From which split may it come?",
+        "The number is `data.train.x.std()`, one for each backbone, and it divides all three "
+        "splits. `Data(train, validation, test, class_names)` takes three `Examples(x, y)`.",
     ),
 )
 def together(answer):
-    if not isinstance(answer, pd.DataFrame):
-        return "Is it one table? `transfer.label_curve` returns a table, and `pd.concat` joins two."
-    lacking = [c for c in ("method", "labels", "seed", "accuracy") if c not in answer.columns]
-    if lacking:
-        return (
-            f"There is no column {lacking[0]}: is this the summary, where one line should stand "
-            "for each training?"
-        )
-    draws = {
-        name: set(zip(rows.labels, rows.seed, strict=True))
-        for name, rows in answer.groupby("method")
-    }
-    if len(draws) < 2:
-        return "There is one method only: compared with what is it good?"
-    if answer.labels.nunique() < 2:
-        return "There is one number of labels only: how many points does a curve need?"
-    if answer.seed.nunique() < 3:
-        return (
-            f"There are {answer.seed.nunique()} draws: how would you tell skill from luck with "
-            "fewer than three?"
-        )
-    if len(set(map(frozenset, draws.values()))) > 1:
-        return "The methods learned from different draws: which seeds and budgets has each?"
-    if (answer.accuracy > 1).any():
-        return "Some accuracies are above 1: does the course keep shares, or per cent?"
-    fewest = answer[answer.labels == answer.labels.min()]
-    if (fewest.accuracy == 1).all():
-        return "All are perfect with the fewest labels: on which pictures were they tested?"
-    first, *others = (
-        rows.set_index(["labels", "seed"]).accuracy.sort_index().to_numpy()
-        for _, rows in answer.groupby("method")
-    )
-    if any(np.array_equal(first, other) for other in others):
-        return "Two methods agree to the last digit: did both get the same features?"
+    if not callable(answer):
+        return "Is it a function? Write `def join(one, two): ...` and hand in its name."
+    one, two = _two_tasks()
+    joined = answer(one, two)
+    if not isinstance(joined, Data):
+        return "It should return `Data` with three splits: is this one array, or one split?"
+    for name, (x, y) in joined.splits():
+        a, b = getattr(one, name), getattr(two, name)
+        x = np.asarray(x)
+        if x.shape[1:] != (7,):
+            return f"{name} has features of shape {x.shape}: should there not be 4 + 3 per image?"
+        if len(x) != len(a.y) or not np.array_equal(y, a.y):
+            return f"Rows or labels of {name} are not those that came in: what belongs together?"
+        if not _parallel(x[:, :4], a.x) or not _parallel(x[:, 4:], b.x):
+            return f"In {name} the columns are not those of the first, then those of the second."
+    parts = joined.train.x[:, :4], joined.train.x[:, 4:]
+    ratio = parts[1].std() / parts[0].std()
+    if not 0.5 < ratio < 2:
+        return f"The numbers of one are {max(ratio, 1 / ratio):.0f} times as large: who is heard?"
+    if not 2 < joined.test.x[:, :4].std() / parts[0].std() < 9:
+        return "Each split was scaled by itself: may the test images say how they are scaled?"
     return None
 
 
+def _parallel(x, y):
+    """Whether two arrays are the same but for one centre per column and one scale."""
+    x, y = x - x.mean(0), y - y.mean(0)
+    product = (x * y).sum() / (np.linalg.norm(x) * np.linalg.norm(y) or 1)
+    return bool(product > 0.99)
+
+
 def _red_or_blue():
-    """Sixteen small pictures: those of class 0 are reddish, those of class 1 bluish."""
+    """Sixteen small images: those of class 0 are reddish, those of class 1 bluish."""
     rng = np.random.default_rng(0)
     y = np.arange(16, dtype="int32") % 2
     tint = np.where(y[:, None] == 0, (180, 120, 60), (60, 120, 180))
     x = rng.normal(tint[:, None, None], 30, (16, 16, 16, 3))
-    return transfer.Part(np.clip(x, 0, 255).astype("float32"), y)
+    return Examples(np.clip(x, 0, 255).astype("float32"), y)
 
 
 def _by_layer(model):
     """The weights of each layer by its name, wherever in the model it stands."""
     return {
         each.name: [weight.numpy().copy() for weight in each.weights]
-        for each in model._flatten_layers(recursive=True)
+        for each in transfer.all_layers(model)
         if each.name.startswith("block") and each.weights
     }
 
@@ -306,15 +380,16 @@ def _changed(before, after):
         "Stage one: leave the backbone frozen, put a softmax layer on it, compile, fit. Stage "
         "two: change the flags, compile once more with a small rate, fit again.",
         "`keras.Sequential([backbone, layers.Dense(2, activation='softmax')])` is the model of "
-        "both stages; `transfer.unfreeze_from(backbone, ...)` stands between them, followed by a "
-        "second `compile` with `keras.optimizers.Adam(1e-4)`.",
+        "both stages. Between them set `backbone.trainable = True`, then `trainable` of each of "
+        "its layers by name, and compile a second time with `keras.optimizers.Adam(1e-4)`.",
     ),
 )
 def recipe(answer):
     if not callable(answer):
-        return "Is it a function? Write `def recipe(backbone, part): ...` and hand in its name."
-    transfer.set_seed(0)
-    backbone, part = transfer.freeze(_small_vgg()), _red_or_blue()
+        return "Is it a function? Write `def recipe(backbone, examples): ...` and hand in its name."
+    training.set_seed(0)
+    backbone, part = _small_vgg(), _red_or_blue()
+    backbone.trainable = False
     start = _by_layer(backbone)
     stages, pixels, swapped = [], [], []
 
@@ -341,7 +416,7 @@ def recipe(answer):
     if out.ndim == 2 and out.shape[1] == 1 and np.allclose(out, 1):
         return "Softmax over one unit is always 1: what is left to choose? Give the head two."
     if out.shape != (16, 2) or not np.allclose(out.sum(axis=1), 1, atol=1e-3):
-        return "A row of two probabilities a picture is wanted: what does the head end in?"
+        return "A row of two probabilities per image is wanted: what does the head end in?"
     if pixels and max(pixels) <= 1.5:
         return "Your pixels end at 1: who rescales them in this course, you or the backbone?"
     now = _by_layer(model)
@@ -382,33 +457,104 @@ def _fault_of_stages(moved, stages, flags):
 
 
 question(
-    "images.once",
-    "Why can the features be extracted once and then kept?",
+    "images.grey",
+    "Predict: the validation images lose their colour. How much accuracy does the frozen VGG16 "
+    "with its head lose?",
+    "a",
+    a=(
+        "Hardly any: less than 8 points.",
+        "In these drawings colour says nothing about the class, so the head had no use for it.",
+    ),
+    b=(
+        "About half of what it was above chance.",
+        "That would be so if colour told the classes apart. Look again at the first figure.",
+    ),
+    c=(
+        "All of it: VGG16 was trained on colour.",
+        "Grey images keep three channels and their range, so edges and shapes are still seen.",
+    ),
+)
+question(
+    "images.upside",
+    "Predict: the validation images are mirrored, or turned upside down. What costs accuracy?",
     "b",
     a=(
-        "Because the head is small.",
+        "Both cost about the same.",
+        "Which of the two has the network met in photographs, and which hardly ever?",
+    ),
+    b=(
+        "Upside down costs much, mirrored next to nothing.",
+        "Photographs show animals facing either way, and hardly ever animals on their heads. "
+        "Convolutions do not turn their patterns by themselves.",
+    ),
+    c=(
+        "Neither: pooling over all places forgets where things were.",
+        "Pooling forgets the place of a pattern. An ear upside down is another pattern.",
+    ),
+)
+question(
+    "images.once",
+    "When may features be computed once and then kept?",
+    "b",
+    a=(
+        "Whenever the head is small.",
         "A small head is quick to train, but that is not why the features stay the same.",
     ),
     b=(
-        "Because a frozen backbone answers the same for the same picture.",
-        "Its weights and statistics do not move, so running it again buys nothing.",
+        "When the backbone is frozen and each image stays as it is.",
+        "Then an image gives the same features every time, and running it again adds nothing.",
     ),
     c=(
-        "Because augmentation makes up for it.",
-        "On the contrary: augmented pictures are new each time and want a new run.",
+        "When each epoch augments the images anew.",
+        "On the contrary: new versions want a new run. A few fixed versions of each can be kept.",
+    ),
+)
+question(
+    "images.compile",
+    "You set `trainable = True` on block 5 of a compiled model and go on with `fit`. What happens?",
+    "c",
+    a=(
+        "Keras raises an error.",
+        "It would be kind. There is no error, and that makes this mistake so common.",
+    ),
+    b=(
+        "Block 5 learns from now on.",
+        "The training step was built for the weights that were trainable when it was compiled.",
+    ),
+    c=(
+        "Block 5 stays as it is until you compile again.",
+        "You have seen it: 2 weights moved before `compile`, 8 after it.",
+    ),
+)
+question(
+    "images.norm",
+    "You unfreeze a backbone with batch normalisation to fine-tune it on 20 images. How do you "
+    "keep its running statistics?",
+    "a",
+    a=(
+        "Call it with `training=False`, or leave its BatchNormalization layers frozen.",
+        "Either keeps the layers in inference mode, and the other weights can still learn.",
+    ),
+    b=(
+        "Choose a small learning rate.",
+        "No gradient moves the statistics: they follow the layer's momentum, at any rate.",
+    ),
+    c=(
+        "Nothing is needed: statistics belong to the weights and are frozen with the convolutions.",
+        "Each BatchNormalization has its own flag. Unfrozen and in training mode, it moves them.",
     ),
 )
 question(
     "images.rate",
-    "Why is the learning rate of fine-tuning so small?",
+    "Why is the learning rate of fine-tuning so small, although the head has settled before?",
     "a",
     a=(
-        "Large steps would destroy what the backbone knows before the head can use it.",
-        "You have measured it: with a large rate, the borrowed features were gone.",
+        "Large steps overwrite what the backbone knows, and few images cannot teach it again.",
+        "You have measured it: with a large rate the loss rose at once.",
     ),
     b=(
-        "Because there are few pictures.",
-        "Few pictures call for fewer steps and more restraint, but scratch used a large rate too.",
+        "Because the random head would send large gradients down.",
+        "That is why the head comes first. Once it has settled, it is random no more.",
     ),
     c=(
         "Because block 5 has many weights.",
@@ -420,7 +566,7 @@ question(
     "A friend reports 99 %, choosing among forty models by their test accuracy. What is wrong?",
     "c",
     a=(
-        "Nothing: the test pictures were never trained on.",
+        "Nothing: the test images were never trained on.",
         "They were not trained on, but they were chosen by, forty times.",
     ),
     b=(
