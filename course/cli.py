@@ -1,18 +1,9 @@
-"""The `course` command, also `python -m course`: what is here, fetch it, check it, serve it.
-
-course status                       what is here, what is missing, how large, whose, where
-course download CHAPTER|all|NAME...
-course verify [NAME...]             read every byte again
-course mirror DIR [NAME...]         a folder that a class can be served from
-course doctor                       is this computer ready, and if not, what helps
-course progress [--forget]          which exercises you have solved
-course edition student|solved|slides --out DIR [--dials DIR]
-course stamp                        the repository's address, into badges and set-up cells
-"""
+"""The `course` command, also `python -m course`: what is here, fetch it, check it, serve it."""
 
 import argparse
 import os
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,8 +21,7 @@ except ModuleNotFoundError as missing:
     )
 
 GOOD, BAD = "ok", "FAULT"
-ASSUMED_RATE = 5e6  # bytes a second
-AT_ONCE = Patience(connect=0.3, stall=0.3, tries=1)  # a silent mirror is named, not waited for
+AT_ONCE = Patience(connect=2, stall=2, tries=1)  # a silent mirror is named, not waited for
 
 
 def main(arguments: list[str] | None = None, patience: Patience | None = None) -> int:
@@ -51,7 +41,7 @@ def main(arguments: list[str] | None = None, patience: Patience | None = None) -
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="course", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="course", description="Files, exercises and editions.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(run, text, name=None):
@@ -88,101 +78,78 @@ def _parser() -> argparse.ArgumentParser:
 
 def status(_) -> int:
     """Print the choices in force and, of each asset, whether it is here, how large, whose."""
-    print(f"Profile  {assets.profile()}")
-    print(f"Cache    {cache_folder()} ({_megabytes(size_of(cache_folder()))})")
-    store, chapters = Store(patience=AT_ONCE), []
-    print(f"Mirror   {store.place or 'none'}")
+    store, chapters, cache = Store(patience=AT_ONCE), {}, cache_folder()
+    print(f"Profile  {assets.profile()}\nCache    {cache}\nMirror   {store.place or 'none'}")
+    if not os.environ.get("COURSE_CACHE") and cache.is_relative_to(tempfile.gettempdir()):
+        print("         You have no home folder: set COURSE_CACHE to keep what is downloaded.")
     if offline():
         print("Offline  the network is not asked, as COURSE_OFFLINE is set")
-    try:
-        store.mirror()
-    except assets.AssetError as error:
-        print(f"         {error}")
+    if store.trouble:
+        print(f"         {store.trouble}")
     for profile in assets.PROFILES:
         here = {name: assets.is_here(name, profile) for name in assets.names(profile)}
         print(f"\n{profile}: {sum(here.values())} of {len(here)} are here")
         for name in here:
-            asset = _described(store, name, profile, here[name])
+            asset = assets.about(name, profile)
+            if not here[name]:
+                with suppress(assets.AssetError):  # an entry of the mirror that is refused
+                    asset = store.offered(name)
+                chapters |= {asset.chapter: None} if asset.chapter else {}
             print(_line(asset, here[name]))
-            if asset.chapter and not here[name] and asset.chapter not in chapters:
-                chapters.append(asset.chapter)
     if chapters:
         print(f"\nFetch what the chapters need of 'full': course download {' '.join(chapters)}")
     return 0
 
 
-def _described(store: Store, name: str, profile: str, here: bool) -> assets.Asset:
-    with suppress(assets.AssetError):  # of the mirror, which is named above
-        return assets.about(name, profile) if here or profile == "sample" else store.offered(name)
-    return assets.catalogue(profile)[name]
-
-
 def _line(asset: assets.Asset, here: bool) -> str:
     size, where, part = asset.size, asset.where, part_of(asset.name)
-    if asset.profile == "full" and not here and part.exists():
-        size += f", {_megabytes(part.stat().st_size)} of it here"
     if asset.profile == "full" and here:
         where = f"{assets.folder_of(asset.name) / asset.file} from {where}"
+    elif asset.profile == "full" and part.exists():
+        size += f", {part.stat().st_size / 1e6:,.1f} MB of it here"
     state = "here" if here else "missing"
     return f"  {state:<8} {asset.name:<29}{size:<22}{asset.licence}\n{'':11}{where}"
-
-
-def size_of(folder: Path) -> int:
-    """The bytes of all files below a folder."""
-    files = [Path(parent, file) for parent, _, names in os.walk(folder) for file in names]
-    return sum(file.stat().st_size for file in files if file.exists())
-
-
-def _megabytes(count: float) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
 
 
 # ---------------------------------------------------------------- fetch, check, serve
 
 
 def download(given) -> int:
-    """Say what is to come, then fetch it; 1 if something cannot be had and nothing stands in."""
+    """Say what is to come, then fetch it."""
     store = Store(patience=given.patience)
-    todo = {asset.name: asset for asset in store.missing(*given.names)}
+    todo = store.missing(*given.names)
     if not todo:
         print("Everything is here.")
         return 0
-    for asset in todo.values():
+    for asset in todo:
         print(f"{asset.name:<29}{asset.size:<22}{asset.licence}\n{'':4}from {asset.where}")
-    known = sum(asset.bytes or asset.source.get("roughly", 0) for asset in todo.values())
-    unknown = sum(asset.size.startswith("size not") for asset in todo.values())
-    more = f" and {unknown} whose size only the server knows" if unknown else ""
-    seconds = max(1, known / ASSUMED_RATE)
-    took = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
-    rate = f"{ASSUMED_RATE / 1e6:.1f} MB/s"
-    print(f"In all {_megabytes(known)}{more}: about {took} at {rate}.", flush=True)
-    failed = store.attempt(list(todo.values()))
-    replaced = {name for name in failed if "stands_in" in todo[name].source}
-    for name in sorted(replaced):
-        print(f"{failed[name]} Without it the chapter uses {todo[name].source['stands_in']}.")
-    store.fail({name: why for name, why in failed.items() if name not in replaced})
+    known = [asset.bytes or asset.source.get("roughly") for asset in todo]
+    more = " and what has no published size" if None in known else ""
+    print(f"In all {sum(filter(None, known)) / 1e6:,.1f} MB{more}.", flush=True)
+    store.download(*given.names)
     print(f"Kept in {cache_folder()}. Use it with COURSE_PROFILE=full or assets.use('full').")
     return 0
 
 
 def verify(given) -> int:
     """Check assets of both profiles byte by byte; 1 if any is damaged."""
-    faults, seen, store = 0, set(), Store()
-    for profile in assets.PROFILES:
-        kept = store.kept() if profile == "full" else list(assets.names("sample"))
-        for name in kept:
-            if given.names and name not in store.expand(given.names):
-                continue
-            seen.add(name)
-            try:
-                store.verify(name, profile)
-                print(f"{GOOD:<6} {name} ({profile})", flush=True)
-            except assets.AssetError as error:
-                faults += 1
-                print(f"{BAD:<6} {error}", flush=True)
-    for name in set(store.expand(given.names)) - seen:
+    store = Store()
+    here = [(name, "sample") for name in assets.names("sample")]
+    here += [(name, "full") for name in store.kept()]
+    wanted, faults = store.expand(given.names), 0
+    if lacking := [name for name in wanted if name not in dict(here)]:
         faults += 1
-        print(f"{BAD:<6} Nothing of {name!r} is here: fetch it with 'course download {name}'.")
+        fix = f"fetch it with 'course download {' '.join(lacking)}'"
+        print(f"{BAD:<6} Nothing of {', '.join(lacking)} is here: {fix}.")
+    for name, profile in here:
+        if wanted and name not in wanted:
+            continue
+        try:
+            store.verify(name, profile)
+            print(f"{GOOD:<6} {name} ({profile})", flush=True)
+        except assets.AssetError as error:
+            faults += 1
+            print(f"{BAD:<6} {error}", flush=True)
     return min(faults, 1)
 
 
@@ -195,25 +162,17 @@ def mirror(given) -> int:
             "Nothing of the full profile is here to be served: fetch it first with "
             "'course download all'."
         )
-    files, bound = [], []
-    for name in names:
-        try:
-            asset, file = store.original(name)
-        except assets.AssetError as error:
-            if given.names:
-                raise
-            print(f"left out: {error}")  # unpacked here, but its archive is gone
-            continue
-        free = mirrors.may_be_passed_on(asset.licence)
-        bound += [] if free else [f"{name} ({asset.licence})"]
-        files += [(asset, file)] if free or not given.free_only else []
+    files = [store.original(name) for name in names]
     lacking = [name for name in store.expand(["all"]) if name not in names]
     if lacking and not given.names:
         print(f"Not in this mirror: {', '.join(lacking)}. 'course download all' fetches them.")
+    bound = [asset for asset, _ in files if not mirrors.may_be_passed_on(asset.licence)]
     if bound:
         left = "are left out" if given.free_only else "are copied; --free-only leaves them out"
         print(f"Their licences do not let you pass these on freely, and they {left}:")
-        print("".join(f"  {each}\n" for each in bound), end="", flush=True)
+        print("".join(f"  {a.name} ({a.licence})\n" for a in bound), end="", flush=True)
+    if given.free_only:
+        files = [(asset, file) for asset, file in files if asset not in bound]
     try:
         mirrors.write(folder, files, lambda a: print(f"{a.name:<29}{a.size:<12}{a.licence}"))
     except OSError as error:

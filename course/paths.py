@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -65,8 +66,9 @@ def user_folder() -> Path:
     """
     if given := os.environ.get("COURSE_HOME"):
         return Path(given).expanduser().absolute()
-    folder = platformdirs.user_data_path("transfer-learning-course", appauthor=False)
-    if folder.is_absolute():
-        return folder
+    with suppress(RuntimeError):  # how some versions of platformdirs say it
+        folder = platformdirs.user_data_path("transfer-learning-course", appauthor=False)
+        if folder.is_absolute():
+            return folder
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return Path(tempfile.gettempdir(), f"transfer-learning-course-{user}")

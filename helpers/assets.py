@@ -9,26 +9,26 @@ of "full" are brought into the cache by course.fetch; a checked file counts, who
 
     <cache>/assets/NAME/record.json  "version": 2, "name", "file", "bytes", "sha256", "from",
                                      "date", "root": which folder of an archive, or null
-                        FILE         as it was published
+                        FILE         as it was published, its checksum compared when it came
                         unpacked/    what an archive holds
-                        stamp.json   how FILE, or unpacked/, was when it was checked
+                        SHA256SUMS   of unpacked/, as `sha256sum` writes it
 """
 
-import difflib
 import json
-import math
 import os
 import re
+import textwrap
 import tomllib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from helpers.disk import cache_folder, sha256_of, write_atomic
+from helpers.disk import cache_folder, sha256_of
 
 PROFILES = ("sample", "full")
 DATA = Path(__file__).resolve().parent.parent / "data"
-SUMS = "SHA256SUMS"  # in each bundled folder, as `sha256sum` writes it
+SUMS = "SHA256SUMS"  # in each bundled folder, too
 _chosen: str | None = None
 
 
@@ -60,11 +60,9 @@ class Asset:
 
     @property
     def size(self) -> str:
-        """`bytes` for a reader, in MB (10^6 bytes) or kB."""
-        count, about = self.bytes or self.source.get("roughly"), "" if self.bytes else "about "
-        if count is None:
-            return "size not recorded yet"
-        return about + (f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB")
+        """`bytes` for a reader, in MB (10^6 bytes)."""
+        count = self.bytes or self.source.get("roughly")
+        return "size not published" if count is None else f"{count / 1e6:,.1f} MB"
 
     def __str__(self) -> str:
         labels = ("what", "size", "origin", "licence", "where")
@@ -75,15 +73,17 @@ class Asset:
 def use(profile: str) -> None:
     """Choose "sample" or "full" for this process; AssetError for any other name."""
     global _chosen
-    _chosen = _known(profile, "assets.use")
+    _chosen = _checked(profile, "assets.use")
 
 
 def profile() -> str:
     """The current profile: that of `use`, else of COURSE_PROFILE, else "sample"."""
-    return _chosen or _known(os.environ.get("COURSE_PROFILE") or "sample", "COURSE_PROFILE")
+    return _chosen or _checked(os.environ.get("COURSE_PROFILE") or "sample", "COURSE_PROFILE")
 
 
-def _known(given: str, giver: str) -> str:
+def _checked(given: str | None, giver: str = "profile=") -> str:
+    if given is None:
+        return profile()
     if given not in PROFILES:
         raise AssetError(f"Unknown profile {given!r} in {giver}: choose 'sample' or 'full'.")
     return given
@@ -91,11 +91,7 @@ def _known(given: str, giver: str) -> str:
 
 def names(profile: str | None = None) -> tuple[str, ...]:
     """The names in the catalogue of a profile (the current one if None), in its order."""
-    return tuple(catalogue(_resolve(profile)))
-
-
-def _resolve(given: str | None) -> str:
-    return profile() if given is None else _known(given, "profile=")
+    return tuple(catalogue(_checked(profile)))
 
 
 def catalogue(profile: str) -> dict[str, Asset]:
@@ -104,11 +100,8 @@ def catalogue(profile: str) -> dict[str, Asset]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))[profile]
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise AssetError(
-            f"The catalogue {file} cannot be read ({str(error).rstrip('.')}): bring it back with "
-            "'git checkout -- data/catalog.toml', or install the course in its own folder with "
-            "'pip install --editable .'."
-        ) from error
+        fault = f"The catalogue {file} cannot be read ({str(error).rstrip('.')})"
+        raise AssetError(f"{fault}: clone the course again and install it with make.") from error
     for name, table in tables.items():
         own = {key: value for key, value in table.items() if key in Asset.__dataclass_fields__}
         source = {key: value for key, value in table.items() if key not in own}
@@ -120,25 +113,21 @@ def catalogue(profile: str) -> dict[str, Asset]:
 
 def about(name: str, profile: str | None = None) -> Asset:
     """What `path(name)` opens or would open; AssetError for an unknown name or profile."""
-    profile = _resolve(profile)
+    profile = _checked(profile)
     listed = catalogue(profile)
-    name = next((key for key in listed if name == listed[key].source.get("mirror")), name)
     if profile == "full" and (kept := record(name)):
         fields = ("file", "bytes", "sha256", "kind", "what", "origin", "licence")
         known = {key: kept[key] for key in fields if key in kept} | {"where": kept["from"]}
         return replace(listed.get(name) or Asset(name, "full", "", ""), **known)
     if name not in listed:
-        raise AssetError(unknown(name, profile, sorted(listed)))
+        raise AssetError(unknown(name, profile, listed))
     return listed[name]
 
 
-def unknown(name: str, profile: str, known: list[str]) -> str:
+def unknown(name: str, profile: str, known: Iterable[str]) -> str:
     """The message for a name that is not among the known ones."""
-    near, other = difflib.get_close_matches(str(name), known), {*PROFILES} - {profile}
-    hint = f"did you mean {' or '.join(map(repr, near))}, of" if near else "choose one of"
-    if name in names(*other):
-        hint = f"ask for the other profile with profile={other.pop()!r}; here are"
-    return f"There is no asset {name!r} in the {profile} profile: {hint} {', '.join(known)}."
+    choose = f"choose one of {', '.join(sorted(known))}"
+    return f"There is no asset {name!r} in the {profile} profile: {choose}."
 
 
 def path(name: str, profile: str | None = None) -> Path:
@@ -170,9 +159,9 @@ def path_or_sample(name: str) -> tuple[Path, Asset]:
     except AbsentError:
         if name not in names("sample"):
             raise
-    lacking, bundled = about(name), about(name, "sample")
+    bundled = about(name, "sample")
     print(
-        f"{name!r} of the full profile ({lacking.size}) is not here, so the bundled one stands "
+        f"{name!r} of the full profile ({about(name).size}) is not here, so the bundled one stands "
         f"in: {bundled.what}. 'course download {name}' fetches the original."
     )
     return path(name, "sample"), bundled
@@ -187,39 +176,34 @@ def is_here(name: str, profile: str | None = None) -> bool:
 
 
 def _bundled(asset: Asset) -> Path:
-    target, back = DATA / asset.file, f"bring it back with 'git checkout -- {asset.where}'"
-    fault = _folder_fault(target, asset) if target.is_dir() else file_fault(target, asset)
-    if asset.sha256 is None:
-        fault, back = "has no checksum in data/catalog.toml yet", "record it with 'make catalogue'"
+    target = DATA / asset.file
+    listed = target / SUMS if target.is_dir() else target
+    fault = file_fault(listed, asset) or (folder_fault(target, listed) if target.is_dir() else "")
     if fault:
-        raise AssetError(f"The bundled {asset.where} {fault}: {back}, or clone the course again.")
+        raise AssetError(
+            f"The bundled {asset.where} is damaged, as {fault}: bring it back with 'git checkout "
+            f"-- {asset.where}' and remove what is not of the course, or clone the course again."
+        )
     return target
 
 
-def _folder_fault(folder: Path, asset: Asset) -> str:
-    if not (folder / SUMS).is_file() or sha256_of(folder / SUMS) != asset.sha256:
-        return f"has not the {SUMS} of the catalogue"
-    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()  # "<sha256>  <path>"
-    expected, found = {line[66:]: line[:64] for line in lines}, set(files_in(folder))
-    both, faults = found & expected.keys(), {"missing": expected.keys() - found}
-    faults["changed"] = {name for name in both if sha256_of(folder / name) != expected[name]}
-    faults["extra"] = found - expected.keys()
-    parts = [f"{fault} {some(which)}" for fault, which in faults.items() if which]
-    return f"differs from its {SUMS} ({'; '.join(parts)})" if parts else ""
-
-
-def some(names: set[str]) -> str:
-    """The first five of some names, and how many more there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(sorted(names)[:5]) + more
-
-
-def files_in(folder: Path) -> list[str]:
-    """The files of a folder as sorted relative posix paths, without SHA256SUMS and hidden ones."""
-    found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    names = {SUMS, "Thumbs.db", "desktop.ini"}
-    seen = (p for p in found if not any(part[0] == "." or part in names for part in p.parts))
-    return sorted(file.as_posix() for file in seen)
+def _cached(asset: Asset) -> Path:
+    """Sizes and names are looked at; `course verify` reads all."""
+    kept, folder = record(asset.name), folder_of(asset.name)
+    fix = f"run 'course download {asset.name}' in a terminal"
+    if not kept:
+        raise AbsentError(f"{asset.name!r} of the full profile ({asset.size}) is not here: {fix}.")
+    file, unpacked = folder / asset.file, folder / "unpacked"
+    if kept["root"] is None:
+        whole = file.is_file() and file.stat().st_size == asset.bytes
+        lost = set() if whole else {file.name}
+    else:
+        file, listed = unpacked / kept["root"], folder / SUMS
+        lost = {name for name in read_sums(listed) if not (unpacked / name).is_file()}
+    if lost:
+        fault = f"{asset.name!r} in {folder} is damaged ({_some(lost)} is missing or cut short)"
+        raise AssetError(f"{fault}: {fix}, which mends it.")
+    return file
 
 
 def folder_of(name: str) -> Path:
@@ -231,59 +215,41 @@ def record(name: str) -> dict | None:
     """The record of an asset in the cache; None if there is none, or none of this version."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads((folder_of(name) / "record.json").read_bytes())
-        fits = (kept["version"], kept["name"], Path(kept["file"]).name) == (2, name, kept["file"])
-        if fits and len(kept["sha256"]) == 64 and kept["bytes"] >= 0 and kept["from"]:
-            return {"root": None, **kept}
+        if (kept["version"], kept["name"]) == (2, name):
+            return kept
     return None
 
 
-def _cached(asset: Asset) -> Path:
-    kept, folder = record(asset.name), folder_of(asset.name)
-    fetch = f"run 'course download {asset.name}' in a terminal"
-    if not kept:
-        if not asset.source.get("urls"):
-            mirror = "set COURSE_MIRROR=<folder or address> to a mirror that has it"
-            fetch = f"it has no public address, so {mirror}, then {fetch}"
-        size = asset.size
-        raise AbsentError(f"{asset.name!r} of the full profile ({size}) is not here: {fetch}.")
-    target = folder / (asset.file if kept["root"] is None else "unpacked")
-    if fault := file_fault(target, asset, folder / "stamp.json"):
-        what = f"{asset.name!r} in the cache is damaged, as {target} {fault}"
-        raise AssetError(f"{what}: {fetch}, which mends it.")
-    return target / (kept["root"] or "")
+def file_fault(file: Path, asset: Asset) -> str:
+    """What is wrong with a file of an asset, or ""; every byte is read."""
+    if not file.is_file():
+        return f"{file.name} is missing"
+    found = sha256_of(file)
+    return "" if found == asset.sha256 else f"{file.name} has the sha256 {found}"
 
 
-def stamp_of(target: Path, sha256: str) -> dict:
-    """What stamp.json holds: a file's size and time of change, or how much a folder holds."""
-    if not target.is_dir():
-        found = target.stat()
-        return {"sha256": sha256, "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
-    sizes = [(target / name).stat().st_size for name in files_in(target)]
-    return {"sha256": sha256, "bytes": sum(sizes), "files": len(sizes)}
+def folder_fault(folder: Path, listed: Path) -> str:
+    """What differs between the files of a folder and their SHA256SUMS, or ""; all are read."""
+    found = {name: sha256_of(folder / name) for name in files_in(folder)}
+    differing = dict(found.items() ^ read_sums(listed).items())
+    return f"{_some(differing)} differ from {SUMS}" if differing else ""
 
 
-def file_fault(target: Path, asset: Asset, stamp: Path | None = None) -> str:
-    """What is wrong with a file or an unpacked folder, or "".
+def read_sums(file: Path) -> dict[str, str]:
+    """The checksum of each name in a SHA256SUMS, whose lines are "<sha256>  <name>"."""
+    if not file.exists():
+        return {SUMS: ""}
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {line[66:]: line[:64] for line in lines}
 
-    A fitting stamp saves reading a large file again. The files of a folder are counted, not read:
-    what empties a cache (cleaners of old files, full disks) removes files.
-    """
-    if not target.exists():
-        return "is missing"
-    found, kept = stamp_of(target, asset.sha256), {}
-    with suppress(OSError, ValueError, TypeError):
-        kept = dict(json.loads(stamp.read_bytes()) if stamp else {})
-    if kept == found:
-        return ""
-    if target.is_dir():
-        enough = all(found[key] >= kept.get(key, math.inf) for key in ("files", "bytes"))
-        same = kept.get("sha256") == asset.sha256
-        return "" if same and enough else "has lost files since it was unpacked"
-    if found["bytes"] != asset.bytes:
-        return f"has {found['bytes']:,} bytes instead of {asset.bytes or 0:,}"
-    if (sha256 := sha256_of(target)) != asset.sha256:
-        return f"has the sha256 {sha256} instead of {asset.sha256}"
-    with suppress(OSError):  # a cache that may only be read: the next use reads the file again
-        if stamp:
-            write_atomic(stamp, json.dumps(found).encode())
-    return ""
+
+def files_in(folder: Path) -> list[str]:
+    """The files of a folder as sorted relative posix paths, without SHA256SUMS and hidden ones."""
+    found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    skip = {SUMS, "Thumbs.db", "desktop.ini"}
+    seen = (p for p in found if not any(part[0] == "." or part in skip for part in p.parts))
+    return sorted(file.as_posix() for file in seen)
+
+
+def _some(names: Iterable[str]) -> str:
+    return textwrap.shorten(", ".join(sorted(names)), 200)

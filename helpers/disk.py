@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -13,9 +14,15 @@ from tqdm.auto import tqdm
 
 
 def cache_folder() -> Path:
-    """Where downloads and features are kept: COURSE_CACHE, or the user's cache folder."""
-    folder = os.environ.get("COURSE_CACHE") or pooch.os_cache("transfer-learning-course")
-    return Path(folder).expanduser().absolute()
+    """Where downloads and features are kept: COURSE_CACHE, or the user's cache folder.
+
+    A container may run under a number without a name or a home: then a temporary one.
+    """
+    try:
+        folder = os.environ.get("COURSE_CACHE") or pooch.os_cache("transfer-learning-course")
+        return Path(folder).expanduser().absolute()
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), f"transfer-learning-course-{os.getuid()}", "cache")
 
 
 def own_path(given: str | Path, bundled: Iterable[str]) -> Path | None:

@@ -29,18 +29,18 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from test_assets import ARCHIVES, HOSTILE, fails, tarred, tree, zipped
+from test_assets import ARCHIVES, HOSTILE, fails, tree, zipped
 
 from course.fetch import archives, store
-from course.fetch.resume import Patience, Resuming
+from course.fetch.resume import Patience, Resuming, WrongFileError, discard
 from course.fetch.store import Store, part_of
 from helpers import assets
 
 ROOT = Path(__file__).resolve().parent.parent
 BODY = hashlib.shake_256(b"body").digest(400_000)
 OTHER = hashlib.shake_256(b"other").digest(400_000)
-QUICK = Patience(connect=10, stall=10, tries=3, pause=0.01, longest=2, margin=0)
-STALLING = ("silence", "stall", "drip")  # of a fault's name: then less than 10 s is waited
+QUICK = Patience(connect=10, stall=10, tries=3, pause=0.01)
+STALLING = ("silence", "stall")  # of a fault's name: then less than 10 s is waited
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
@@ -132,14 +132,6 @@ def silent(request):
     request.server.awake.wait(20)
 
 
-def drip(request):
-    request.head(200, Content_Length=len(request.body), ETag=etag(request.body))
-    for byte in request.body:
-        request.send(bytes([byte]))
-        if request.server.awake.wait(0.05):
-            return
-
-
 def status(code, **headers):
     def fault(request):
         request.head(code, Content_Length=5, **headers)
@@ -207,13 +199,11 @@ def to(target):
     return lambda request: request.head(302, Location=target, Content_Length=0)
 
 
-def endless_redirect(request):
-    request.head(302, Location="/elsewhere")
-    while True:
-        request.send(bytes(100_000))
-
-
 PAGE = b"\n<!DOCTYPE html><html><body>Log in to the wireless network</body></html>"
+
+
+def page(request):
+    instead(PAGE, Content_Type="text/html; charset=utf-8")(request)
 
 
 # ---------------------------------------------------------------- a catalogue of the test's own
@@ -280,8 +270,8 @@ def full(name):
     return assets.path(name, profile="full")
 
 
-def get(name="thing", patience=QUICK, limits=None):
-    Store(patience=patience, limits=limits).download(name)
+def get(name="thing", patience=QUICK):
+    Store(patience=patience).download(name)
     return full(name)
 
 
@@ -313,11 +303,7 @@ def aftermath(server, content=BODY, name="thing"):
 
 SURVIVED = {
     "status 500 once, then good": [status(500), good],
-    "status 429 once, Retry-After 0, then good": [status(429, Retry_After=0), good],
-    "status 503 with Retry-After as a date, then good": [
-        status(503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
-        good,
-    ],
+    "status 429 once, then good": [status(429, Retry_After=3600), good],
     "cut at 0 %, then good": [cut(0), good],
     "cut at 50 %, then resumed": [cut(0.5), good],
     "cut at 99 %, then resumed": [cut(0.99), good],
@@ -325,7 +311,6 @@ SURVIVED = {
     + [good],
     "silence before the answer, then good": [silent, good],
     "a stall at 50 %, then resumed": [hang(0.5), good],
-    "a drip of bytes, then resumed": [drip, good],
     "cut at 50 %, no Range support, then whole": [cut(0.5), no_ranges],
     "cut at 50 %, Range from another place, then whole": [cut(0.5), wrong_place, good],
     "cut at 50 %, status 416, then whole": [cut(0.5), status(416), good],
@@ -333,7 +318,6 @@ SURVIVED = {
         lambda request: instead(BODY + b"surplus", len(BODY))(request)
     ],
     "no size announced, the right bytes": [lambda request: without_size(BODY)(request)],
-    "a redirect with an endless page, to a good place": [endless_redirect],
     "a redirect to a good place": [lambda request: to("/elsewhere")(request)],
 }
 
@@ -364,29 +348,19 @@ def test_a_resumed_download_asks_only_for_the_rest(shop, server):
     assert ranges(server) == [None, "bytes=200000-"]
 
 
-def test_retry_after_is_waited_for(shop, server, monkeypatch):
-    slept = []
-    monkeypatch.setattr("course.fetch.resume.time.sleep", slept.append)
-    server.faults["/thing.bin"] = [status(429, Retry_After=1), good]
-    assert get().read_bytes() == BODY
-    assert slept == [1]
-
-
 # ---------------------------------------------------------------- faults that are told
 
 TOLD = {
     "status 403: told at once": ([status(403)], "HTTP status 403", 1),
     "status 404: told at once": ([status(404)], "HTTP status 404", 1),
     "status 500 for ever: told after three tries": ([status(500)], "HTTP status 500", 3),
-    "status 429 for ever: told after three tries": ([status(429)], "HTTP status 429", 3),
-    "Retry-After of an hour: told, not waited for": (
+    "status 429 for ever: told after three tries, whatever wait it asks for": (
         [status(429, Retry_After=3600)],
-        "asks to wait 3,600 s",
-        1,
+        "HTTP status 429",
+        3,
     ),
-    "silence for ever: told after the timeouts": ([silent], "nothing came for 0.4 s", 3),
-    "a stall at 0 % for ever: told": ([hang(0)], "nothing came for 0.4 s", 3),
-    "a drip of bytes for ever: told": ([drip], "bytes came within", 3),
+    "silence for ever: told after the timeouts": ([silent], "nothing came for a while", 3),
+    "a stall at 0 % for ever: told": ([hang(0)], "nothing came for a while", 3),
     "cut at 0 % for ever: told": ([cut(0)], "the connection broke", 3),
     "cut at 50 % for ever: told": ([cut(0.5)], "the connection broke", 4),
     "cut at 99 % for ever: told": ([cut(0.99)], "the connection broke", 4),
@@ -411,8 +385,7 @@ TOLD = {
         1,
     ),
     "right size, wrong bytes: told": ([instead(OTHER)], "sha256", 1),
-    "a web page instead of the file: told": ([instead(PAGE)], "a web page came", 1),
-    "a web page of the right size: told": ([instead(PAGE.ljust(400_000))], "a web page came", 1),
+    "a web page instead of the file: told": ([page], "a web page came", 1),
     "a redirect loop: told": ([to("/thing.bin")], "redirects in a loop", 11),
     "a redirect to no address: told": ([to("file:///etc/passwd")], "No connection adapters", 1),
     "an answer that is not HTTP: told": (
@@ -541,6 +514,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_whole(shop, server, answer, re
 def test_a_range_from_a_changed_file_that_claims_to_be_the_same_is_found_out(shop, server):
     interrupted(shop, server)
     server.faults["/thing.bin"] = [lies_about_range, good]
+    fails(get, "sha256")
     assert get().read_bytes() == BODY
     assert ranges(server) == ["bytes=200000-", None]
     nothing_temporary()
@@ -550,6 +524,7 @@ def test_a_part_that_was_tampered_with_is_found_out(shop, server):
     interrupted(shop, server)
     part = part_of("thing")
     part.write_bytes(OTHER[:200_000])
+    fails(get, "sha256")
     assert get().read_bytes() == BODY
     assert ranges(server) == ["bytes=200000-", None]
     nothing_temporary()
@@ -557,22 +532,13 @@ def test_a_part_that_was_tampered_with_is_found_out(shop, server):
 
 def test_a_web_page_on_the_way_costs_nothing_of_what_had_come(shop, server):
     interrupted(shop, server)
-    server.faults["/thing.bin"] = [instead(PAGE)]  # of a wireless network that wants a password
+    server.faults["/thing.bin"] = [page]  # of a wireless network that wants a password
     fails(get, "a web page came")
     server.heal()
     server.seen.clear()
     assert get().read_bytes() == BODY
     assert ranges(server) == ["bytes=200000-"]
     nothing_temporary()
-
-
-def test_an_endless_body_of_unknown_size_is_cut_off_and_not_kept(shop, server):
-    limited = replace(QUICK, limit=1_000_000)
-    shop.put("thing", "thing.bin", BODY, known=False)
-    server.faults["/thing.bin"] = [without_size(BODY, endless=True)]
-    fails(lambda: get(patience=limited), "longer than 1,000,000 bytes")
-    nothing_temporary()
-    aftermath(server)
 
 
 def test_a_part_without_its_note_is_fetched_whole(shop, server):
@@ -597,7 +563,7 @@ def test_a_hundred_interrupted_downloads_leave_one_part(shop, server):
 
 def test_an_unknown_checksum_is_recorded_and_enforced_ever_after(shop, server):
     shop.put("thing", "thing.bin", BODY, known=False)
-    fails(lambda: full("thing"), "size not recorded yet")
+    fails(lambda: full("thing"), "size not published")
     found = get()
     assert found.read_bytes() == BODY
     record = json.loads(record_of("thing").read_text())
@@ -605,13 +571,12 @@ def test_an_unknown_checksum_is_recorded_and_enforced_ever_after(shop, server):
     assert record["bytes"] == len(BODY) and record["from"] == f"{server.address}/thing.bin"
     found.unlink()
     server.files["/thing.bin"] = OTHER  # the publisher's, or somebody's, other content
-    message = fails(get, "sha256", "as recorded here on", "delete", record_of("thing"))
-    assert record["date"] in message
+    fails(get, "sha256", record["date"], "delete", record_of("thing"))
     fails(lambda: full("thing"))
     server.files["/thing.bin"] = BODY
     assert get().read_bytes() == BODY
-    found.write_bytes(OTHER)  # damaged in the cache: found out, fetched again
-    fails(lambda: full("thing"), "sha256")
+    found.write_bytes(BODY[:-1])  # damaged in the cache: found out, fetched again
+    fails(lambda: full("thing"), "cut short")
     assert get().read_bytes() == BODY
     nothing_temporary()
 
@@ -620,52 +585,22 @@ def test_a_published_md5_is_enforced_from_the_first_byte(shop, server):
     md5 = hashlib.md5(BODY).hexdigest()
     shop.put("thing", "thing.bin", BODY, known=False, md5=md5, bytes=len(BODY))
     server.files["/thing.bin"] = OTHER
-    fails(get, f"md5 {hashlib.md5(OTHER).hexdigest()} instead of {md5}")
+    fails(get, f"it has not the checksum md5:{md5}")
     assert not record_of("thing").exists()
     server.files["/thing.bin"] = BODY
     assert get().read_bytes() == BODY
     nothing_temporary()
 
 
-PICTURES = [(f"d/train/cats/{n}.jpg", b"\xff\xd8") for n in range(3)]
-HOLDS = {"train/cats/*.jpg": 3}
-MODULE = [("saved_model.pb", b"graph"), ("variables/variables.index", b"index")]
-LACKING = {
-    "a picture too few": (zipped(*PICTURES[:2]), {"holds": HOLDS}, "2 files train/cats/*.jpg"),
-    "a picture too many": (
-        zipped(*PICTURES, ("d/train/cats/9.jpg", b"9")),
-        {"holds": HOLDS},
-        "holds 4 files",
-    ),
-    "an empty picture": (
-        zipped(*PICTURES[:2], ("d/train/cats/2.jpg", b"")),
-        {"holds": HOLDS},
-        "holds 2 files",
-    ),
-    "another folder": (zipped(*PICTURES), {"root": "e"}, "holds no folder 'e'"),
-    "no graph": (
-        tarred(*MODULE[1:]),
-        {"holds": {"saved_model.pb": 1}, "root": ""},
-        "holds 0 files saved_model.pb",
-    ),
-}
-
-
-@pytest.mark.parametrize("lack", LACKING)
-def test_an_archive_that_lacks_what_it_must_hold_is_not_recorded(shop, server, lack):
-    wrong, table, word = LACKING[lack]
-    right = tarred(*MODULE) if table.get("root") == "" else zipped(*PICTURES)
-    if table.get("root") == "e":
-        right = zipped(("e/a", b"a"))
-    shop.put("thing", "thing.zip", right, known=False, unpack="zip", **table)
-    server.files["/thing.zip"] = wrong
-    fails(get, "thing.zip (", word)
+def test_an_archive_without_the_folder_that_it_must_hold_is_not_recorded(shop, server):
+    right = zipped(("e/a", b"a"))
+    shop.put("thing", "thing.zip", right, known=False, unpack="zip", root="e")
+    server.files["/thing.zip"] = zipped(("d/a", b"a"))
+    fails(get, "thing.zip (", "holds no folder 'e'")
     assert not record_of("thing").exists()
     nothing_temporary()
     server.files["/thing.zip"] = right
-    assert len(tree(get())) in (1, 2, 3)
-    assert full("before").exists()
-    nothing_temporary()
+    assert tree(get()) == {"a": b"a"}
 
 
 # ---------------------------------------------------------------- archives from the network
@@ -712,40 +647,29 @@ def zip_bomb(announced: int) -> bytes:
     return out.getvalue()
 
 
-def gzipped_bomb(header: bytes) -> bytes:
-    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + deflated(header) + zeros(10_000) + bytes(8)
-
-
-def tar_header(kind: bytes, size: int) -> bytes:
+def tar_bomb() -> bytes:
     info = tarfile.TarInfo("zero")
-    info.type, info.size = kind, size
-    return info.tobuf(tarfile.GNU_FORMAT)
+    info.size = 10**10
+    header = deflated(info.tobuf(tarfile.GNU_FORMAT))
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + header + zeros(10_000) + bytes(8)
 
 
 BOMBS = {
     "zip that announces 4 GB": (lambda: zip_bomb(4_000_000_000), "grows beyond"),
     "zip that announces 9 bytes": (lambda: zip_bomb(9), "Bad CRC-32"),
-    "tar that announces 10 GB": (lambda: gzipped_bomb(tar_header(b"0", 10**10)), "grows beyond"),
-    "tar with a name of 10 GB": (lambda: gzipped_bomb(tar_header(b"L", 10**10)), "too large"),
-    "tar with a header of 10 GB": (lambda: gzipped_bomb(tar_header(b"x", 10**10)), "too large"),
-    "tar with 10 GB behind its end": (lambda: gzipped_bomb(bytes(1024)), "grows beyond"),
+    "tar that announces 10 GB": (tar_bomb, "grows beyond"),
 }
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_of_10_GB_in_10_MB_is_refused_unwritten(shop, server, monkeypatch, bomb):
+def test_a_bomb_of_10_GB_in_10_MB_is_refused_hardly_written(tmp_path, bomb):
     make, word = BOMBS[bomb]
-    content = make()
-    assert 9e6 < len(content) < 11e6
-    shop.put("thing", "thing.zip", content, known=False, unpack="zip")
-    limits = archives.Limits(ratio=10, size=1_000_000)  # so that 100 MB, not 2 GB, are read
-    written = []
-    monkeypatch.setattr(store.tqdm, "update", lambda bar, count=1: written.append(count))
-    fails(lambda: get(limits=limits), "thing.zip (", word)
-    assert sum(written) < 2 * len(content)
-    nothing_temporary()
-    server.files["/thing.zip"] = ARCHIVES["zip"]
-    assert tree(get()) == {"a": b"a", "e/b": b"b"}
+    archive, written = tmp_path / "bomb", []
+    archive.write_bytes(make())
+    assert 9e6 < archive.stat().st_size < 11e6
+    with pytest.raises(WrongFileError, match=word):
+        archives.unpack(archive, tmp_path / "new", written.append, limit=20_000_000)
+    assert sum(written) <= 20_000_000
 
 
 # ---------------------------------------------------------------- sources, one after the other
@@ -765,7 +689,7 @@ def test_the_mirror_is_asked_first_then_each_address_in_turn(shop, server, monke
     shop.put("thing", "thing.bin", BODY, urls=addresses)
     server.faults["/class/thing.bin"] = [status(500)]
     server.faults["/first.bin"] = [status(404)]
-    server.faults["/second.bin"] = [instead(PAGE)]
+    server.faults["/second.bin"] = [page]
     server.seen.clear()
     assert get().read_bytes() == BODY
     order = list(dict.fromkeys(path for path, _ in server.seen if "index" not in path))
@@ -781,28 +705,16 @@ def test_the_mirror_is_asked_first_then_each_address_in_turn(shop, server, monke
     nothing_temporary()
 
 
-def test_what_is_downloaded_from_a_mirror_leaves_the_public_checksum_in_force(
-    shop, server, monkeypatch
-):
-    shop.put("thing", "thing.bin", BODY, known=False)
-    get().unlink()
-    monkeypatch.setenv("COURSE_MIRROR", f"{server.address}/class")
-    write_mirror(server, "thing", "thing.bin", OTHER)
-    assert get().read_bytes() == OTHER
-    monkeypatch.delenv("COURSE_MIRROR")
-    full("thing").unlink()
-    server.files["/thing.bin"] = OTHER
-    fails(get, "sha256", "as recorded here on")
-
-
 def test_when_every_source_fails_each_is_named_with_its_reason(shop, server, monkeypatch):
     monkeypatch.setenv("COURSE_MIRROR", f"{server.address}/class")
     write_mirror(server, "thing", "thing.bin", OTHER)
     shop.put("thing", "t.bin", BODY, urls=[f"{server.address}/{n}.bin" for n in "ab"])
     server.faults["/class/thing.bin"] = [instead(BODY)]
     server.faults["/a.bin"] = [status(403)]
-    message = fails(get, "the mirror, as", "sha256", "a.bin (HTTP status 403), nor from", "b.bin (")
-    assert message.index("the mirror") < message.index("a.bin") < message.index("b.bin")
+    message = fails(
+        get, "class/thing.bin (", "sha256", "a.bin (HTTP status 403), nor from", "b.bin ("
+    )
+    assert message.index("class") < message.index("a.bin") < message.index("b.bin")
     nothing_temporary()
 
 
@@ -839,16 +751,15 @@ def test_a_missing_asset_is_named_with_its_command_and_size_and_not_fetched(shop
 
 def test_the_bar_knows_what_was_there_and_what_comes(shop, server, tmp_path):
     interrupted(shop, server)
-    sha256 = hashlib.sha256(BODY).hexdigest()
     url = f"{server.address}/thing.bin"
     (tmp_path / "out").touch()
     with store.tqdm(file=io.StringIO(), unit="B", unit_scale=True) as bar:
-        bring = Resuming(part_of("thing"), bar, QUICK, size=len(BODY), sha256=sha256)
+        bring = Resuming(part_of("thing"), bar, QUICK, size=len(BODY))
         bring(url, str(tmp_path / "out"), None)
         assert (bar.total, bar.n, bar.initial) == (400_000, 400_000, 200_000)
         assert "400k/400k" in str(bar) and "B/s" in str(bar)
-    assert bring.found == {"sha256": sha256} and (tmp_path / "out").read_bytes() == BODY
-    bring.discard()
+    assert (tmp_path / "out").read_bytes() == BODY
+    discard(part_of("thing"))
     nothing_temporary()
 
 
@@ -901,7 +812,7 @@ from helpers import assets
 assets.DATA = Path({data!r})
 {extra}
 print("ready", flush=True)
-patience = Patience(connect=5, stall=30, tries=3, pause=0.01, margin=0)
+patience = Patience(connect=5, stall=30, tries=3, pause=0.01)
 store.Store(patience=patience).download("thing")
 print(assets.path("thing", profile="full"), flush=True)
 """
@@ -983,15 +894,11 @@ def test_killed_while_the_other_waits_the_other_takes_over(shop, server, child):
 
 
 WHILE_CHECKING = """
-import hashlib
-real = hashlib.sha256
-class Slow:
-    def __init__(self, *a): self.real = real(*a)
-    def update(self, data): self.real.update(data)
-    def hexdigest(self):
-        print("checking", flush=True)
-        time.sleep(60)
-hashlib.new = lambda *_, **__: Slow()
+import pooch
+def slow(*_, **__):
+    print("checking", flush=True)
+    time.sleep(60)
+pooch.core.hash_matches = slow
 """
 
 
@@ -1012,14 +919,14 @@ def slow(count):
     if len(seen) == 3:
         print("unpacking", flush=True)
         time.sleep(60)
-archives.unpack = lambda archive, folder, bar, limits: real(archive, folder, slow, limits)
+archives.unpack = lambda archive, folder, seen: real(archive, folder, slow)
 """
 
 
 def test_killed_while_unpacking_nothing_half_is_opened(shop, server, child):
     members = [(f"d/{number}", b"%d" % number) for number in range(5)]
     archive = zipped(*members)
-    shop.put("thing", "thing.zip", archive, known=False, unpack="zip", holds={"*": 5})
+    shop.put("thing", "thing.zip", archive, known=False, unpack="zip")
     one = child(WHILE_UNPACKING)
     assert one.stdout.readline() == "unpacking\n"
     killed(one)
@@ -1108,10 +1015,6 @@ def test_no_room_is_told_before_the_first_byte(small_disk, shop, server):
     shop.put("thing", "thing.bin", LARGE)
     fails(get, "no room", "thing", "3.0 MB are needed", "free", "COURSE_CACHE")
     assert server.seen == []
-    shop.put("thing", "thing.bin", LARGE, known=False)  # its size is told by its server
-    before = used(small_disk)
-    fails(get, "'thing'", "3.0 MB are needed", "make room", "COURSE_CACHE")
-    assert used(small_disk) - before < 50_000
     shop.put("thing", "thing.bin", BODY)
     aftermath(server)
 
@@ -1174,5 +1077,48 @@ def test_nothing_is_written_outside_the_cache(shop, server, tmp_path, monkeypatc
     get("packed")
     get()
     assert list(home.iterdir()) == []
-    modes = {stat.S_IMODE(p.stat().st_mode) & 0o022 for p in full("packed").rglob("*")}
-    assert modes == {0}  # nobody else may change what was checked
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002])
+def test_a_cache_may_be_shared_by_a_class(shop, server, tmp_path, monkeypatch, umask):
+    """Files have the modes that the umask allows, and any account may take a lock."""
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "shared"))
+    before = os.umask(umask)
+    try:
+        shop.put("packed", "packed.zip", ARCHIVES["zip"], unpack="zip")
+        get("packed")
+        get()
+    finally:
+        os.umask(before)
+    modes = {True: {}, False: {}}
+    for each in (tmp_path / "shared").rglob("*"):
+        kind = "lock" if each.suffix == ".lock" else "file"
+        modes[each.is_dir()].setdefault(kind, set()).add(stat.S_IMODE(each.stat().st_mode))
+    assert modes[True] == {"file": {0o777 & ~umask}}
+    assert modes[False] == {"file": {0o666 & ~umask}, "lock": {0o666}}
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root may be somebody else")
+def test_another_account_reads_a_shared_cache_and_waits_for_its_locks(shop, server, tmp_path):
+    get()
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    code = """
+import os, sys
+from pathlib import Path
+from filelock import FileLock
+from course.fetch.store import Store
+from helpers import assets
+os.setgid(54321)
+os.setuid(54321)
+assets.DATA = Path(sys.argv[1])
+print(assets.path("thing", "full").stat().st_size)
+with FileLock(assets.cache_folder() / "assets/.locks/thing.lock", mode=0o666):
+    print("locked")
+Store().download("thing")
+"""
+    command = [sys.executable, "-c", code, str(shop.data)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["400000", "locked"], done.stderr
+    assert done.returncode == 0, done.stderr

@@ -16,9 +16,5 @@ def bring(names: list[str]) -> None:
 
 
 def download(*names: str) -> None:
-    """Bring assets, those of a chapter ("images"), or of all chapters ("all"), or raise AssetError.
-
-    What is here stays; a mirror is asked before the public addresses; what an interrupted call
-    has left is gone on with.
-    """
+    """Bring assets, those of a chapter ("images"), or of all ("all"); see `Store.download`."""
     Store().download(*names)

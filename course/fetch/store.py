@@ -13,21 +13,26 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
 import pooch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course.fetch import archives
-from course.fetch.mirror import Mirror, MirrorError, no_answer
-from course.fetch.resume import DownloadError, Patience, Resuming, WrongFileError
+from course.fetch.mirror import Mirror
+from course.fetch.resume import DownloadError, Patience, Resuming, WrongFileError, discard
 from helpers import assets
 from helpers.assets import AbsentError, Asset, AssetError
 from helpers.disk import cache_folder, quiet, sha256_of, write_atomic
 
 UNPACKS_TO = 1.5  # room that the content of an archive is taken to need, in sizes of the archive
-OWN = ("record.json", "stamp.json", "unpacked")  # names that a published file may not take
+Places = list[tuple[Asset, str]]  # an asset as it comes from a path or an address
+
+
+class UnavailableError(AssetError):
+    """No place gives the asset now; another time one might."""
 
 
 def home() -> Path:
@@ -45,8 +50,12 @@ def offline() -> bool:
     return os.environ.get("COURSE_OFFLINE", "0") not in ("", "0")
 
 
-class WrongInMirrorError(MirrorError):
-    """A file of the mirror is not the one that its index describes."""
+def is_whole(name: str) -> bool:
+    """Whether an asset, of the catalogue or of a mirror only, is here whole."""
+    try:
+        return bool(assets.path(name, "full"))
+    except AssetError:
+        return False
 
 
 class Store:
@@ -55,117 +64,106 @@ class Store:
     Args:
         place: the mirror, a folder or an http(s) address; that of COURSE_MIRROR if None.
         patience: with the network.
-        limits: of archives.
     """
 
-    def __init__(
-        self,
-        place: str | None = None,
-        patience: Patience | None = None,
-        limits: archives.Limits | None = None,
-    ):
+    def __init__(self, place: str | None = None, patience: Patience | None = None):
         self.place = os.environ.get("COURSE_MIRROR", "") if place is None else place
-        self.patience, self.limits = patience or Patience(), limits or archives.Limits()
-        self._looked: Mirror | MirrorError | None = None
+        self.patience = patience or Patience()
 
+    @cached_property
+    def _looked(self) -> tuple[Mirror | None, str]:
+        try:
+            return self.place and Mirror(self.place, self.patience, offline()) or None, ""
+        except DownloadError as error:
+            return None, f"{self.place}/index.json ({error})"
+
+    @property
     def mirror(self) -> Mirror | None:
-        """The mirror; None if none is set; MirrorError, each time the same, if it fails."""
-        if self.place and self._looked is None:
-            try:
-                self._looked = Mirror(self.place, self.patience, offline())
-            except MirrorError as error:
-                self._looked = error
-        if isinstance(self._looked, MirrorError):
-            raise self._looked
-        return self._looked
+        """The mirror; None if none is set, or if it fails."""
+        return self._looked[0]
+
+    @property
+    def trouble(self) -> str:
+        """Why the mirror fails and what helps, in a sentence; "" if it does not."""
+        fix = "set COURSE_MIRROR to a folder or an http(s) address that holds one, or try again"
+        return self._looked[1] and f"The mirror gives no index, {self._looked[1]}: {fix}."
 
     # ------------------------------------------------------------ what is wanted
 
     def expand(self, names: Iterable[str]) -> list[str]:
         """Names of assets, where those of chapters and "all" stand for their assets."""
-        catalogue, found = assets.catalogue("full"), []
+        found = []
         for name in names:
-            alias = [key for key in catalogue if catalogue[key].source.get("mirror") == name]
-            chapter = [
-                key
-                for key, asset in catalogue.items()
-                if asset.chapter and name in ("all", asset.chapter)
-            ]
+            chapter, alias = [], []
+            for key, asset in assets.catalogue("full").items():
+                chapter += [key] if asset.chapter and name in ("all", asset.chapter) else []
+                alias += [key] if asset.source.get("mirror") == name else []
             found += chapter or alias or [name]
         return list(dict.fromkeys(found))
 
-    def missing(self, *names: str) -> list[Asset]:
-        """Those of some assets that are not here whole, as they would come."""
-        return [self.offered(name) for name in self.expand(names) if not _whole(name)]
-
     def kept(self) -> list[str]:
-        """The names of all assets of which the cache has something."""
+        """The names of all assets of which the cache has a record."""
         found = []
         for file in sorted(home().glob("[!.]*/record.json")):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 found.append(json.loads(file.read_bytes())["name"])
         return [name for name in found if assets.record(name)]
 
+    def missing(self, *names: str) -> list[Asset]:
+        """Those of some assets that are not here whole, as they would come."""
+        return [self.offered(name) for name in self.expand(names) if not is_whole(name)]
+
     def offered(self, name: str) -> Asset:
         """An asset as the mirror has it, or else its publisher; AssetError if nobody knows it."""
-        mirror = None
-        with suppress(MirrorError):
-            mirror = self.mirror()
-        listed = assets.catalogue("full").get(name)
-        if mirror and (served := mirror.asset(name, listed)):
-            return served
-        if listed is None and not mirror and self.place:
-            self.mirror()  # raises: that is why the name is unknown
-        known = {*assets.names("full"), *(mirror.entries if mirror else ())}
-        if listed is None:
-            raise AssetError(assets.unknown(name, "full", sorted(known)))
-        return public(name)
+        listed = assets.catalogue("full")
+        served = self.mirror and self.mirror.asset(name, listed.get(name))
+        if not served and name not in listed:
+            known = {*listed, *(self.mirror.entries if self.mirror else ())}
+            raise AssetError(self.trouble or assets.unknown(name, "full", known))
+        return served or listed[name]
+
+    def room(self, todo: list[Asset]) -> tuple[float, float]:
+        """The bytes that assets need in the cache, as far as that is known, and those free."""
+        place = cache_folder()
+        while not place.exists():
+            place = place.parent
+        sizes = {asset.name: asset.bytes or asset.source.get("roughly", 0) for asset in todo}
+        unpacked = [sizes[asset.name] for asset in todo if "unpack" in asset.source]
+        return sum(sizes.values()) + UNPACKS_TO * sum(unpacked), shutil.disk_usage(place).free
 
     # ------------------------------------------------------------ bringing it
 
     def bring(self, names: Iterable[str]) -> None:
         """Bring what the mirror has of some assets and the cache has not.
 
-        What the mirror lacks is skipped. One that is down, or whose index is broken, is named in a
-        printed sentence, as the rest may do: bundled files can stand in, and what is needed
-        complains where it is opened. Nothing is asked if all of it is here.
+        What the mirror lacks is skipped. Where it does not answer, a line says so, and the rest
+        goes on: bundled files can stand in, and what is needed complains where it is opened.
 
         Raises:
             AssetError: a file of the mirror is not the one that its index describes, or the disk
                 does not take it.
         """
-        for name in self.expand(names):
+        todo = [name for name in self.expand(names) if not is_whole(name)]
+        lacking = [name for name in todo if not self._places(name, public=False)]
+        if lacking and self.trouble:
+            print(self.trouble)
+        for name in todo:
             try:
-                if not (_whole(name) or self._mend(name)) and self._mirrored(name):
-                    self._get(name, public_too=False)
-            except WrongInMirrorError:
-                raise
-            except MirrorError as error:
+                if name not in lacking:
+                    self._fetch(name, public=False)
+            except UnavailableError as error:
                 print(error)
-                if isinstance(self._looked, MirrorError):
-                    return
 
     def download(self, *names: str) -> None:
-        """Bring assets from the mirror or their addresses; AssetError if some cannot be had."""
-        self.fail(self.attempt(self.missing(*names)))
+        """Bring assets, from the mirror before the public addresses. What is here stays.
 
-    def fail(self, failed: dict[str, str]) -> None:
-        """Raise AssetError for what `attempt` could not bring, if anything."""
-        if failed:
-            first, *others = failed
-            more = f"; likewise {', '.join(others)}" if others else ""
-            raise AssetError(f"{failed[first].removesuffix('.')}{more}.")
-
-    def attempt(self, todo: list[Asset]) -> dict[str, str]:
-        """Bring what can be had of what is missing; for the rest, why not.
+        Where one cannot be had that something else stands in for, a line says so.
 
         Raises:
-            AssetError: the disk has no room for all of it.
+            AssetError: another cannot be had, or the disk has no room for all.
         """
-        place, failed = cache_folder(), {}
-        while not place.exists():
-            place = place.parent
-        needed, free = self.room_for(todo), shutil.disk_usage(place).free
+        todo, failed = self.missing(*names), {}
+        needed, free = self.room(todo)
         if needed > free:
             raise AssetError(
                 f"There is no room in {cache_folder()} for {', '.join(a.name for a in todo)}: "
@@ -174,129 +172,118 @@ class Store:
             )
         for asset in todo:
             try:
-                self._get(asset.name)
+                self._fetch(asset.name)
             except AssetError as error:
-                failed[asset.name] = str(error)
-        return failed
+                if instead := asset.source.get("stands_in"):
+                    print(f"{error} Without it the chapter uses {instead}.")
+                else:
+                    failed[asset.name] = str(error)
+        if failed:
+            first, *others = failed
+            more = f"; likewise {', '.join(others)}" if others else ""
+            raise AssetError(f"{failed[first].removesuffix('.')}{more}.")
 
-    def room_for(self, todo: list[Asset]) -> float:
-        """The bytes that assets need in the cache, as far as their sizes are known."""
-        needed = 0.0
-        for asset in todo:
-            size = asset.bytes or asset.source.get("roughly", 0)
-            linked = Path(asset.where).is_file()  # of a mirror in a folder
-            needed += size * (not linked) + size * UNPACKS_TO * ("unpack" in asset.source)
-        return needed
+    def _places(self, name: str, public: bool = True) -> Places:
+        """Where an asset may come from, the nearest first."""
+        listed, kept = assets.catalogue("full").get(name), assets.record(name)
+        places = []
+        if kept and kept["root"] is not None:  # unpacked here before, from an archive that stayed
+            asset, file = assets.about(name, "full"), assets.folder_of(name) / kept["file"]
+            asset = replace(asset, source={"unpack": "zip or tar"} | asset.source)
+            places = [(asset, str(file))] if file.is_file() else []
+        if self.mirror and (served := self.mirror.asset(name, listed)):
+            places.append((served, served.where))
+        urls = listed.source.get("urls", ()) if public and listed and not offline() else ()
+        return places + [(replace(listed, where=url), url) for url in urls]
 
-    def _mirrored(self, name: str) -> Asset | None:
-        mirror = self.mirror()
-        return mirror and mirror.asset(name, assets.catalogue("full").get(name))
-
-    def _get(self, name: str, public_too: bool = True) -> None:
-        """Bring one asset from the first source that gives it."""
-        told, urls = [], ()
-        with _disk_errors(name):
-            if self._mend(name):
-                return
+    def _fetch(self, name: str, public: bool = True) -> None:
+        """Bring one asset from the first place that gives it."""
+        places, wrong = self._places(name, public), False
+        reasons = [self._looked[1]] if public and self._looked[1] else []
+        for asset, place in places:
             try:
-                if served := self._mirrored(name):
-                    return self._from_mirror(served)
-            except MirrorError as error:
-                if not public_too:
-                    raise
-                told.append(f"the mirror, as {str(error).removesuffix('.')}")
-            asset = public(name)
-            urls = asset.source.get("urls", ()) if asset and not offline() else ()
-            for url in urls:
-                try:
-                    self._install(asset, url)
-                    if told:
-                        print(f"{name} is from {url}, not from {', nor from '.join(told)}.")
-                    return
-                except (DownloadError, archives.ArchiveError) as error:
-                    hint = _pin_hint(asset) if isinstance(error, WrongFileError) else ""
-                    told.append(f"{url} ({error}{hint})")
-        if not urls:
-            raise AssetError(f"{told[0].partition(', as ')[2]}.") if told else self._absent(asset)
-        raise AssetError(
-            f"The asset {name!r} cannot be downloaded from {', nor from '.join(told)}: check the "
-            f"network, then run 'course download {name}' again, which goes on where it stopped."
+                self._install(asset, place)
+            except DownloadError as error:
+                reasons.append(f"{place} ({error})")
+                wrong = wrong or isinstance(error, WrongFileError)
+            else:
+                if reasons:
+                    print(f"{name} is from {place}, not from {', nor from '.join(reasons)}.")
+                return
+        if not places:
+            raise self._absent(name, reasons)
+        fix = "check the network" if public else "correct the mirror or COURSE_MIRROR"
+        raise (AssetError if wrong else UnavailableError)(
+            f"The asset {name!r} cannot be downloaded from {', nor from '.join(reasons)}: {fix}, "
+            f"then run 'course download {name}' again, which goes on where it stopped."
         )
 
-    def _from_mirror(self, asset: Asset) -> None:
-        fix = "put the file there that its index.json describes, or correct the index"
-        try:
-            self._install(asset, asset.where if self.mirror().remote else Path(asset.where))
-        except WrongFileError as error:
-            raise WrongInMirrorError(
-                f"The mirror's file {asset.where} is not the one of its index ({error}): {fix}."
-            ) from error
-        except archives.ArchiveError as error:
-            raise WrongInMirrorError(
-                f"The archive {asset.where} was not unpacked ({error}): put a sound archive into "
-                "the mirror and correct its index.json."
-            ) from error
-        except DownloadError as error:
-            raise no_answer(asset.where, error) from error
+    def _absent(self, name: str, reasons: list[str]) -> AbsentError:
+        """The error of what neither is here nor can be fetched as things are."""
+        asset, also = self.offered(name), ""
+        if self.place:
+            also = f", nor in the mirror {reasons[0] if reasons else self.place}"
+        fix = f"set COURSE_MIRROR=<folder or address> to a mirror that has {name!r}"
+        if asset.source.get("urls"):
+            fix = f"unset COURSE_OFFLINE, then run 'course download {name}', or {fix}"
+        else:
+            also += ", and has no public address"
+        return AbsentError(f"The asset {name!r} ({asset.size}) is not here{also}: {fix}.")
 
-    def _mend(self, name: str) -> bool:
-        """Unpack again what lost files; False if no sound archive is here."""
-        kept = assets.record(name)
-        if not kept or kept["root"] is None:
-            return False
-        asset = assets.about(name, "full")
-        source = {key: value for key, value in asset.source.items() if key != "holds"}
-        file = assets.folder_of(name) / asset.file
-        with _disk_errors(name), suppress(WrongFileError, archives.ArchiveError):
-            self._install(replace(asset, source={"unpack": "zip or tar", **source}), file)
-            return True
-        return False
-
-    def _install(self, asset: Asset, place: Path | str) -> None:
+    def _install(self, asset: Asset, place: str) -> None:
         """Copy or download, check, unpack, record; of two processes the second finds it there."""
-        with _workshop(asset.name) as work:
-            if _whole(asset.name):
+        with _disk_errors(asset.name), _workshop(asset.name) as work:
+            if is_whole(asset.name):
                 return
-            new = work / "new"
+            new, final = work / "new", assets.folder_of(asset.name)
             new.mkdir()
-            name = PurePosixPath(asset.file).name
-            file = new / (f"_{name}" if name in OWN else name)
-            if isinstance(place, Path):
-                _copy(place, file, asset)
-            else:
-                asset = self._retrieve(asset, place, file)
-            root = self._unpack(asset, file, new / "unpacked") if "unpack" in asset.source else None
-            target = file if root is None else new / "unpacked"
-            write_atomic(new / "stamp.json", _json(assets.stamp_of(target, asset.sha256)))
-            record = _record(replace(asset, file=file.name), root, place)
-            write_atomic(new / "record.json", _json(record))
-            final = assets.folder_of(asset.name)
+            asset = self._retrieve(asset, place, new)
+            root = self._unpack(asset, new) if "unpack" in asset.source else None
+            said = ("name", "file", "bytes", "sha256", "kind", "what", "origin", "licence")
+            record = {"version": 2} | {key: getattr(asset, key) for key in said}
+            record |= {"root": root, "from": asset.where, "date": time.strftime("%Y-%m-%d")}
+            content = json.dumps(record, ensure_ascii=False).encode()
+            write_atomic(new / "record.json", content)
             if final.exists():
                 os.replace(final, work / "old")
             os.replace(new, final)
-            _forget_part(asset.name)
+            discard(part_of(asset.name))
 
-    def _retrieve(self, asset: Asset, url: str, file: Path) -> Asset:
-        """Download a file by pooch; the asset with the size and checksum of what came."""
-        md5 = asset.source.get("md5")
+    def _retrieve(self, asset: Asset, place: str, folder: Path) -> Asset:
+        """Bring a file by pooch, which checks it; the asset with what is now known of it."""
+        file, md5, hint = folder / Path(asset.file).name, asset.source.get("md5"), ""
         known = f"sha256:{asset.sha256}" if asset.sha256 else f"md5:{md5}" if md5 else None
+        kept = assets.record(asset.name)
+        if not known and kept and kept["from"] == place:  # the first download is the measure
+            known = f"sha256:{kept['sha256']}"
+            record = assets.folder_of(asset.name) / "record.json"
+            hint = f" of {kept['date']}; if its publisher has replaced it, delete {record}"
         pooch.get_logger().setLevel("WARNING")  # it would log each file
-        with _bar(asset.name, leave=False) as bar:
-            wanted = {"size": asset.bytes, "sha256": asset.sha256, "md5": md5}
-            way = Resuming(part_of(asset.name), bar, self.patience, **wanted)
-            pooch.retrieve(url, known, fname=file.name, path=file.parent, downloader=way)
-            bar.leave = True
-        return replace(asset, bytes=way.reached(), sha256=way.found["sha256"])
-
-    def _unpack(self, asset: Asset, archive: Path, folder: Path) -> str:
-        """Unpack an archive; which folder in it is the asset."""
-        with _bar(f"unpacking {asset.name}", delay=1, leave=False) as bar:
+        with _bar(asset.name) as bar:
+            remote = place.startswith(("http://", "https://"))
+            way = Resuming(part_of(asset.name), bar, self.patience, asset.bytes)
             try:
-                archives.unpack(archive, folder, bar.update, self.limits)
-                return _root(asset, folder)
-            except archives.ArchiveError:
-                _forget_part(asset.name)
-                raise
+                bring = way if remote else _copy
+                pooch.retrieve(place, known, fname=file.name, path=folder, downloader=bring)
+            except ValueError as error:
+                discard(part_of(asset.name))
+                raise WrongFileError(f"it has not the checksum {known}{hint}") from error
+        sha256 = asset.sha256 or sha256_of(file)
+        return replace(asset, file=file.name, bytes=file.stat().st_size, sha256=sha256)
+
+    def _unpack(self, asset: Asset, folder: Path) -> str:
+        """Unpack an archive and note the checksums; which folder in it is the asset."""
+        unpacked = folder / "unpacked"
+        try:
+            with _bar(f"unpacking {asset.name}") as bar:
+                archives.unpack(folder / asset.file, unpacked, bar.update)
+            root = _root(asset, unpacked)
+        except WrongFileError:
+            discard(part_of(asset.name))
+            raise
+        lines = [f"{sha256_of(unpacked / name)}  {name}\n" for name in assets.files_in(unpacked)]
+        write_atomic(folder / assets.SUMS, "".join(lines).encode())
+        return root
 
     # ------------------------------------------------------------ reading it again
 
@@ -308,141 +295,59 @@ class Store:
         Raises:
             AssetError: it is missing or damaged.
         """
-        if profile == "sample" or not (kept := assets.record(name)):
-            assets.path(name, profile)
+        assets.path(name, profile)
+        if profile == "sample":
             return
         asset, folder = assets.about(name, "full"), assets.folder_of(name)
-        file, unpacked = folder / asset.file, folder / "unpacked"
+        file, sums, fault = folder / asset.file, folder / assets.SUMS, ""
         with _disk_errors(name):
-            if kept["root"] is not None and not file.exists() and _whole(name):
-                raise AssetError(
-                    f"The archive of {name!r} is gone, so the files of {unpacked} were only "
-                    f"counted: delete {folder} and run 'course download {name}' to have every "
-                    "byte checked."
-                )
-            fault, changed = assets.file_fault(file, asset), []
-            if kept["root"] is not None and not fault:
-                changed = archives.differences(file, unpacked)
-            if fault or changed:
-                (folder / "stamp.json").unlink(missing_ok=True)
-        again = f"run 'course download {name}', which mends it"
+            if sums.exists():
+                fault = assets.folder_fault(folder / "unpacked", sums)
+                damaged = sums
+            if not fault and file.exists():  # an archive is not needed once it is unpacked
+                fault = assets.file_fault(file, asset)
+                damaged = file
         if fault:
-            raise AssetError(f"The file {file} of {name!r} {fault}: {again}.")
-        if changed:
-            which = assets.some(set(changed))
-            raise AssetError(f"The folder {unpacked} differs from its archive ({which}): {again}.")
+            with suppress(OSError):  # a cache that may only be read
+                sums.unlink(missing_ok=True)
+                if damaged == file:
+                    file.unlink()
+            fix = f"run 'course download {name}', which mends it"
+            raise AssetError(f"{name!r} in {folder} is damaged, as {fault}: {fix}.")
 
     def original(self, name: str) -> tuple[Asset, Path]:
         """An asset that is here, and its file as it was published; AssetError if it is not."""
+        assets.path(name, "full")
         asset = assets.about(name, "full")
         file = assets.folder_of(name) / asset.file
-        if not assets.record(name):
-            raise self._absent(asset)
         if fault := assets.file_fault(file, asset):
-            raise AssetError(f"The file {file} of {name!r} {fault}: run 'course download {name}'.")
+            fix = f"delete {file.parent}, then run 'course download {name}'"
+            raise AssetError(f"The original of {name!r} is not here, as {fault}: {fix}.")
         return asset, file
 
-    def _absent(self, asset: Asset) -> AbsentError:
-        """The error of what neither is here nor can be fetched as things are."""
-        lack = f"is not here and not in the mirror {self.place}" if self.place else "is not here"
-        fix = "set COURSE_MIRROR=<folder or address> to a mirror whose index.json names "
-        fix += f'"{asset.source.get("mirror", asset.name)}"'
-        if asset.source.get("urls"):
-            way = "unset COURSE_OFFLINE, then " if offline() else ""
-            fix = f"{way}run 'course download {asset.name}', or {fix}"
-        else:
-            lack += " and has no public address"
-        return AbsentError(
-            f"The asset {asset.name!r} of the full profile ({asset.size}) {lack}: {fix}."
-        )
 
-
-# ---------------------------------------------------------------- small
-
-
-def public(name: str) -> Asset | None:
-    """An asset as its publisher has it, with the checksum of its first download from there."""
-    asset = assets.catalogue("full").get(name)
-    with suppress(TypeError, KeyError):
-        pin = assets.record(name)["pinned"]
-        fits = asset.bytes in (None, pin["bytes"]) and pin["md5"] == asset.source.get("md5")
-        if asset.sha256 is None and fits:
-            source = {**asset.source, "recorded": pin["date"]}
-            return replace(asset, bytes=pin["bytes"], sha256=pin["sha256"], source=source)
-    return asset
-
-
-def _pin_hint(asset: Asset) -> str:
-    """What to do where a publisher gives no checksum, and now another file."""
-    if not (date := asset.source.get("recorded")):
-        return ""
-    record = assets.folder_of(asset.name) / "record.json"
-    return f", as recorded here on {date}; if its publisher has replaced it, delete {record}"
-
-
-def _record(asset: Asset, root: str | None, place: Path | str) -> dict:
-    """What is written down of a file that has come; a public one is compared with it later."""
-    told = ("name", "file", "bytes", "sha256", "kind", "what", "origin", "licence")
-    kept, listed = assets.record(asset.name) or {}, assets.catalogue("full").get(asset.name)
-    date, pinned = time.strftime("%Y-%m-%d"), kept.get("pinned")
-    if listed and place in listed.source.get("urls", ()):
-        md5 = listed.source.get("md5")
-        pinned = {"bytes": asset.bytes, "sha256": asset.sha256, "md5": md5, "date": date}
-    origin = asset.where if isinstance(place, Path) else place
-    record = {"version": 2} | {key: getattr(asset, key) for key in told}
-    return record | {"root": root, "from": origin, "date": date, "pinned": pinned}
-
-
-def _forget_part(name: str) -> None:
-    for left in (part_of(name), Path(f"{part_of(name)}.json")):
-        left.unlink(missing_ok=True)
-
-
-def _json(content: dict) -> bytes:
-    return json.dumps(content, ensure_ascii=False).encode()
-
-
-def _whole(name: str) -> bool:
-    try:
-        return bool(assets.path(name, "full"))
-    except AssetError:
-        return False
-
-
-def _copy(source: Path, target: Path, asset: Asset) -> None:
-    """Take a file of a folder, by a hard link where the disk has them, and check it."""
-    if not source.is_file():
+def _copy(place: str, output_file: str, _pooch=None) -> None:
+    """The downloader of a mirror in a folder."""
+    if not Path(place).is_file():
         raise WrongFileError("it is missing")
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
-    size = target.stat().st_size
-    if size != asset.bytes:
-        raise WrongFileError(f"it has {size:,} bytes instead of {asset.bytes:,}")
-    if (sha256 := sha256_of(target)) != asset.sha256:
-        raise WrongFileError(f"it has the sha256 {sha256} instead of {asset.sha256}")
+    os.unlink(output_file)  # made by pooch, to be read by its owner only
+    shutil.copyfile(place, output_file)
 
 
 def _root(asset: Asset, folder: Path) -> str:
-    """Which folder of an unpacked archive is the asset; ArchiveError if it lacks what it must."""
+    """Which folder of an unpacked archive is the asset; WrongFileError if it is not there."""
     root = asset.source.get("root")
     if root is None:  # most archives hold one folder, to which macOS adds one of its own
         tops = [top for top in folder.iterdir() if top.name[0] != "." and top.name != "__MACOSX"]
         root = tops[0].name if len(tops) == 1 and tops[0].is_dir() else ""
     if not (folder / root).is_dir():
-        raise archives.ArchiveError(f"it holds no folder {root!r}")
-    for pattern, count in asset.source.get("holds", {}).items():
-        files = (file for file in (folder / root).glob(pattern) if file.is_file())
-        found = sum(file.stat().st_size > 0 for file in files)
-        if found != count:
-            raise archives.ArchiveError(f"it holds {found:,} files {pattern} instead of {count:,}")
+        raise WrongFileError(f"it holds no folder {root!r}")
     return root
 
 
-def _bar(text: str, **more) -> tqdm:
+def _bar(text: str) -> tqdm:
     """A bar for bytes, in a notebook a notebook's."""
-    return tqdm(desc=text, unit="B", unit_scale=True, disable=quiet(), **more)
+    return tqdm(desc=text, unit="B", unit_scale=True, disable=quiet(), leave=False)
 
 
 @contextmanager
@@ -465,8 +370,9 @@ def _workshop(name: str) -> Iterator[Path]:
     The system frees the lock of a process that dies; the next one clears away what it left.
     """
     key = assets.folder_of(name).name
-    lock, folder = FileLock(home() / ".locks" / f"{key}.lock"), home() / f".work-{key}"
+    folder = home() / f".work-{key}"
     (home() / ".locks").mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home() / ".locks" / f"{key}.lock", mode=0o666)  # a class may share the cache
     try:
         lock.acquire(timeout=0)
     except Timeout:
