@@ -99,12 +99,8 @@ def cache() -> Lines:
     needed, free = store.room(missing)
     text = f"cache {folder} with {free / 1e6:,.1f} MB free; what is missing of the full profile "
     text += f"needs {needed / 1e6:,.1f} MB"
-    if needed > free:
-        fix = "sample needs nothing; for full, set COURSE_CACHE to a larger disk"
-        return [(HINT, text, fix)]
-    if "COLAB_RELEASE_TAG" in os.environ:
-        return [(HINT, text, "it goes when Colab's session ends: set COURSE_CACHE to your Drive")]
-    return [(GOOD, text, "")]
+    fix = "sample needs nothing; for full, set COURSE_CACHE to a larger disk"
+    return [(HINT, text, fix) if needed > free else (GOOD, text, "")]
 
 
 def mirror() -> Lines:

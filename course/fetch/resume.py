@@ -133,7 +133,11 @@ class Resuming:
                 write_atomic(self.note, json.dumps(note).encode())
             self.bar.reset(total=total)
             self.bar.n = self.bar.initial = start  # rate and time left count what comes now
-            self._write(response, total)
+            with open(self.part, "ab") as out:
+                for chunk in _chunks(response):
+                    out.write(chunk)
+                    out.flush()
+                    self.bar.update(len(chunk))
         if total is not None and self.reached() < total:
             raise BrokenError(f"it ended after {self.reached():,} bytes instead of {total:,}")
 
@@ -149,18 +153,6 @@ class Resuming:
             return start
         discard(self.part)
         raise BrokenError("the file has changed since it was begun")
-
-    def _write(self, response: requests.Response, total: int | None) -> None:
-        with open(self.part, "ab") as out:
-            for chunk in _chunks(response):
-                out.write(chunk)
-                out.flush()
-                self.bar.update(len(chunk))
-                if total is not None and out.tell() > total:
-                    break
-        if total is not None and self.reached() > total:
-            discard(self.part)
-            raise WrongFileError(f"it is longer than {total:,} bytes")
 
     def _read_note(self) -> dict:
         with suppress(OSError, ValueError):
