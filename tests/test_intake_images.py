@@ -89,7 +89,7 @@ def test_the_same_content_comes_back_at_once_and_other_content_does_not(
     photograph(pets / "notes.png", 5000)
     first, said = intake.images(pets), capsys.readouterr().out
     with monkeypatch.context() as patch:
-        patch.setattr(room, "read_images", None)
+        patch.setattr(room, "_keep_plain", None)
         assert intake.images(str(pets)) == first and capsys.readouterr().out == said
         assert intake.images(shutil.copytree(pets, pets.parent / "elsewhere")) == first
     photograph(pets / "ants" / "00.png", 77_777)
@@ -104,14 +104,41 @@ def test_the_kept_folder_outlives_the_learners(pets):
     np.testing.assert_array_equal(images.load(path, size=8).train.x, before.train.x)
 
 
-def test_where_links_are_impossible_files_are_copied(pets, monkeypatch):
-    def refuse(*paths):
-        raise OSError("another disk")
+def test_plain_small_files_are_copied_and_others_become_plain(pets, capsys):
+    large = photograph(pets / "ants" / "large.png", 9000, size=(1200, 900))
+    photograph(pets / "ants" / "phone.jpeg", 9001, size=(3000, 4000))
+    with Image.open(photograph(pets / "ants" / "grey.png", 9002)) as image:
+        grey = np.asarray(image.convert("L")).astype("uint16") * 257
+        Image.fromarray(grey).save(pets / "ants" / "grey.png")
+        image.save(pets / "ants" / "web.webp", lossless=True)
+    shutil.copy(photograph(pets / "bees" / "00.png", 9003), pets / "bees" / "wrong-name.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph(pets / "bees" / "turned.png", 9004, exif=exif)
+    root = Path(intake.images(pets))
+    kept = {path.name: path for path in root.rglob("*.*") if path.name != "intake.txt"}
+    assert {"large.jpg", "phone.jpg", "grey.png", "web.png", "wrong-name.png"} <= kept.keys()
+    found = {}
+    for name, path in kept.items():
+        with Image.open(path) as image:
+            assert (image.mode, image.format) in (("RGB", "PNG"), ("RGB", "JPEG"))
+            assert max(image.size) <= 512
+            found[name] = image.size
+    assert found["large.jpg"] == (512, 384) and found["phone.jpg"] == (384, 512)
+    assert found["turned.png"] == (90, 120)  # upright
+    plain = kept["wrong-name.png"]
+    assert plain.read_bytes() == (pets / "bees" / "wrong-name.jpg").read_bytes()
+    np.testing.assert_allclose(
+        images.read_image(kept["large.jpg"], 64), intake.read_image(large, 64), atol=12
+    )
+    assert {path.name for path in root.iterdir()} == {*SPLITS, "intake.txt"}
 
-    monkeypatch.setattr(os, "link", refuse)
-    path = next((Path(intake.images(pets)) / "test" / "cows").iterdir())
-    assert path.read_bytes() == (pets / "cows" / path.name).read_bytes()
-    assert not path.is_symlink()
+
+def test_each_image_is_decoded_once_and_its_plain_file_once_more(pets, monkeypatch):
+    opened, real = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda path, *rest: opened.append(path) or real(path, *rest))
+    data = images.load(intake.images(pets), size=8)
+    assert sorted(opened) == sorted([*pets.rglob("*.png"), *data.table.path])
 
 
 def test_a_cache_that_cannot_be_written_is_said(pets, cache):
@@ -219,7 +246,7 @@ def test_the_bundled_images_hold_no_copies(capsys):
     source = assets.path("cats-vs-dogs")
     path = intake.images(source)
     said = capsys.readouterr().out.splitlines()
-    assert said[3:] == ["1 file (SHA256SUMS) left out: beside the class folders."]
+    assert said[3:] == ["1 file (SHA256SUMS) left out. They lie beside the class folders."]
     kept, bundled = images.load(path, size=16), images.load("cats-vs-dogs", size=16)
     for (_, one), (_, other) in zip(kept.splits(), bundled.splits(), strict=True):
         np.testing.assert_array_equal(one.x, other.x)
@@ -229,9 +256,31 @@ def test_the_bundled_images_hold_no_copies(capsys):
 # --- folders as people have them ---
 
 
+WRAPPED = {"a folder in a folder": "more/pets", "only a folder train": "train"}
+RENAMED = {
+    "odd names": {
+        "ants": "große Hunde", "bees": "猫 🐈", "cows/00.png": "cows/a b (1).PNG",
+    },
+    "names of another encoding": {
+        "ants": os.fsdecode(b"f\xfcnf"), "cows/00.png": os.fsdecode(b"cows/\xfc.png"),
+    },
+    "right to left": {"ants": "كلب", "bees": "קטה: 100 %"},
+    "classes named as splits": {"ants": "train", "bees": "test"},
+}  # fmt: skip
+
+
 def arrange(pets, how):
     """Change the folder; return the number of images and what must be said."""
     outside = pets.parent
+    if how in RENAMED:
+        for old, new in RENAMED[how].items():
+            (pets / old).rename(pets / new)
+        return 90, []
+    if how in WRAPPED:
+        pets.rename(outside / "inner")
+        (pets / WRAPPED[how]).parent.mkdir(parents=True)
+        (outside / "inner").rename(pets / WRAPPED[how])
+        return 90, []
     if how == "files of the system":
         for name in ("", "ants", "bees"):
             for junk in (
@@ -251,27 +300,12 @@ def arrange(pets, how):
         photographs(pets / "ants" / "holiday" / "beach", ("a",), 15, first=3000)
         photographs(pets / "bees" / "holiday", ("b",), 15, first=4000)
         return 120, []
-    if how == "a folder in a folder":
-        pets.rename(outside / "inner")
-        (pets / "more").mkdir(parents=True)
-        (outside / "inner").rename(pets / "more" / "pets")
-        return 90, []
-    if how == "only a folder train":
-        pets.rename(outside / "train")
-        pets.mkdir()
-        (outside / "train").rename(pets / "train")
-        return 90, []
     if how == "links":
         (pets / "bees").rename(outside / "elsewhere")
         (pets / "bees").symlink_to(outside / "elsewhere")
         (pets / "ants" / "round").symlink_to(pets / "ants")
         (pets / "ants" / "gone.png").symlink_to(outside / "nowhere.png")
         return 90, [r"1 file \(gone.png\) left out. There is no image .*gone.png: check the name."]
-    if how == "odd names":
-        (pets / "ants").rename(pets / "große Hunde")
-        (pets / "bees").rename(pets / "猫 🐈")
-        (pets / "cows" / "00.png").rename(pets / "cows" / "a b (1).PNG")
-        return 90, []
     if how == "other files":
         (pets / "ants" / "notes.txt").write_text("taken in May")
         (pets / "labels.csv").write_text("file,label")
@@ -279,9 +313,13 @@ def arrange(pets, how):
         (pets / "cows" / "03.png").write_bytes(whole[: len(whole) // 2])
         (pets / "cows" / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
         return 89, [
-            r"1 file \(labels.csv\) left out: beside the class folders.",
+            r"1 file \(labels.csv\) left out. They lie beside the class folders.",
             r"3 files \(notes.txt, 03.png, photo.heic\) left out. .*notes.txt is not an image .*",
         ]
+    if how == "links up":
+        (pets / "ants" / "up").symlink_to(pets)
+        (pets / "bees" / "here").symlink_to(pets / "bees")
+        return 90, []
     if how == "same names below":
         photograph(pets / "ants" / "more" / "00.png", 7001)
         photograph(pets / "ants" / "most" / "00.png", 7002)
@@ -292,12 +330,12 @@ def arrange(pets, how):
 HOW = [
     "files of the system",
     "deeper",
-    "a folder in a folder",
-    "only a folder train",
+    *WRAPPED,
     "links",
-    "odd names",
     "other files",
     "same names below",
+    "links up",
+    *RENAMED,
 ]
 
 
@@ -307,6 +345,7 @@ def test_folders_as_people_have_them(pets, how, capsys):
     data = images.load(intake.images(pets), per_class=10, size=8)
     said = capsys.readouterr().out.splitlines()
     assert len(data.table) == count and len(data.class_names) == 3
+    "".join([*data.class_names, *said]).encode()  # can be printed
     assert len(said) == 3 + len(expected)
     for line, words in zip(said[3:], expected, strict=True):
         assert re.fullmatch(words, line), line
@@ -316,7 +355,8 @@ def test_classes_beside_given_splits_are_counted_as_left_out(pets, tmp_path, cap
     root = given_splits(pets, tmp_path / "splits")
     photographs(root, ("unsorted",), 3, first=2000)
     intake.images(root)
-    assert "3 files (00.png, 01.png, 02.png) left out: beside the" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 files (00.png, 01.png, 02.png) left out. They lie beside the class" in said
 
 
 def webcam(folder, count=60, seed=1, scene=1):
@@ -360,6 +400,14 @@ def test_videos_that_a_person_split_stay_as_they_are(tmp_path, capsys):
     assert [len(examples.y) for _, examples in data.splits()] == [40, 40, 40]
 
 
+def test_a_hundred_classes(tmp_path):
+    names = [f"class {i}" for i in range(100)]
+    data = images.load(intake.images(photographs(tmp_path, names, 15)), per_class=9, size=8)
+    assert data.class_names == tuple(sorted(names))
+    for (_, examples), count in zip(data.splits(), (9, 3, 3), strict=True):
+        assert np.bincount(examples.y).tolist() == [count] * 100
+
+
 # --- faults ---
 
 
@@ -382,7 +430,7 @@ def spoil_classes(tree, fault):
     elif fault == "unreadable class":
         for file in (tree / "bees").iterdir():
             file.write_text("x")
-    return tree / "nowhere" if fault == "nowhere" else tree
+    return {"nowhere": tree / "nowhere", "no name": " "}.get(fault, tree)
 
 
 def spoil_splits(tree, fault):
@@ -403,6 +451,7 @@ def spoil_splits(tree, fault):
     ("fault", "words"),
     [
         ("nowhere", "The dial dataset is '.*nowhere', and there is no such folder: write"),
+        ("no name", "The dial dataset is ' ', and there is no such folder: write"),
         ("two classes", r"ants.03\.png and .*bee\.png are the same image in two classes: remove"),
         ("one class", "at least two classes, and has only cows: sort"),
         ("no class", "at least two classes, and has none"),
@@ -410,7 +459,7 @@ def spoil_splits(tree, fault):
         ("only train", "a folder train but neither validation nor test: add one, or put"),
         ("two spellings", "has val and valid: keep one of them"),
         ("train again", "All images of class ants in train are also in a later split: give"),
-        ("too few", r"too few images to split \(3\): give each class at least ten"),
+        ("too few", r"too few images to split \(3\): give each class at least 15"),
         ("no images", "bees holds no images: fill the folder or remove it"),
         ("unreadable class", r"bees holds no image that can be read. .*00\.png is not an image"),
     ],

@@ -91,6 +91,70 @@ def test_a_folder_in_the_layout_of_esc50_passes_checked(own, cache, capsys):
         intake.sounds(first)
 
 
+def test_odd_files_in_the_layout_of_esc50_are_made_plain(own, tmp_path, capsys):
+    """Folds and recordings stay; sizes of a pipe, phase and format do not reach the loader."""
+    rows = []
+    for fold in range(1, 6):
+        for i, kind in enumerate(("hum", "hum", "noise", "wind")):
+            name = f"{fold}-{10 * fold + i}-A-{i}.wav"
+            sound = tone(300 + 100 * fold + 20 * i)
+            save(own / "audio" / name, np.stack([sound, -sound], axis=1))
+            rows.append((name, fold, kind, f"{10 * fold + i}"))
+    first = own / "audio" / "1-10-A-0.wav"
+    content = bytearray(first.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = content[4:8] = bytes(4)
+    first.write_bytes(content)
+    (own / "audio" / "2-23-A-3.wav").write_text("x")
+    (own / "meta").mkdir()
+    table = pd.DataFrame(rows, columns=["filename", "fold", "category", "src_file"])
+    table.to_csv(own / "meta" / "esc50.csv", index=False)
+    path = Path(intake.sounds(own, "hum"))
+    said = capsys.readouterr().out
+    assert "1 file (2-23-A-3.wav) left out." in said and "of 20 clips are used" in said
+    data = audio.load(path, positive="hum")
+    assert data.table.groupby("split").size().to_dict() == {"train": 10, "validation": 4, "test": 4}
+    assert (np.abs(data.train.x).max(axis=1) > 0.29).all()
+    kept = pd.read_csv(path / "meta" / "esc50.csv", dtype=str)
+    assert set(kept.filename.str.split("/").str[0]) == {"hum", "noise", "wind"}
+    split = dict(zip(table.src_file, table.fold.map(audio.data.FOLDS), strict=True))
+    for row in kept.itertuples():
+        assert audio.data.FOLDS[int(row.fold)] == split[row.src_file]
+
+
+def test_one_name_in_two_formats_and_folders_stays_two_files(own):
+    clips(own, 10)
+    for i, name in enumerate(("hum0-0.flac", "more/hum0-0.wav", "more/HUM0-0.wav")):
+        save(own / "hum" / name, tone(4000 + 100 * i))
+    assert len(meta_of(own)) == 63
+    assert len(audio.load(intake.sounds(own)).table) == 60
+
+
+def test_each_sound_is_decoded_once_and_kept_as_flac(own, monkeypatch):
+    opened, real = [], soundfile.SoundFile.read
+
+    def read(self, *args, **options):
+        opened.append(Path(self.name))
+        return real(self, *args, **options)
+
+    clips(own, 10)
+    save(own / "hum" / "hum0-9.wav", tone(500, 70))
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    path = Path(intake.sounds(own))
+    assert sorted(opened) == sorted(own.rglob("*.wav"))
+    kept = sorted((path / "audio").rglob("*.*"))
+    assert len(kept) == 61 and {file.suffix for file in kept} == {".flac"}
+    facts = [soundfile.info(file) for file in kept]
+    assert {(fact.samplerate, fact.channels, fact.subtype) for fact in facts} == {
+        (16_000, 1, "PCM_16")
+    }
+    assert max(fact.frames for fact in facts) == 160_000
+    integers, _ = soundfile.read(own / "hum" / "hum0-0.wav", dtype="int16")
+    np.testing.assert_array_equal(
+        soundfile.read(path / "audio" / "hum" / "hum0-0.flac", dtype="int16")[0], integers
+    )
+
+
 def test_class_folders_come_out_in_the_layout_of_esc50(own, capsys):
     clips(own, 10)
     for i in range(20):
@@ -154,7 +218,7 @@ def test_what_cannot_be_read_is_left_out_and_named(own, capsys):
     (line,) = (line for line in lines if line.startswith("3 files ("))
     assert "hum0-9.wav has 800 samples that are not numbers" in line
     assert "notes.txt" in line and "memo.m4a" in line
-    assert any("labels.csv) left out: beside the class folders" in line for line in lines)
+    assert any("labels.csv) left out. They lie beside the class folders" in line for line in lines)
     assert not any("MACOSX" in line or "desktop" in line for line in lines)
 
 
@@ -172,7 +236,7 @@ def test_copies_are_left_out_and_their_recordings_made_one(own, capsys):
     assert len(after) == len(before) + 1
     assert after.src_file.nunique() == before.src_file.nunique()
     of = dict(zip(after.filename, after.src_file, strict=True))
-    assert of["hum/again-3.wav"] == of["hum/hum0-0.wav"] != of["hum/hum1-0.wav"]
+    assert of["hum/again-3.flac"] == of["hum/hum0-0.flac"] != of["hum/hum1-0.flac"]
 
 
 def test_one_name_in_two_classes_is_one_recording_and_said(own, capsys):
@@ -213,7 +277,8 @@ def test_faults_of_a_folder_are_named(own, tmp_path):
     (own / "hum").mkdir()
     fails("at least two classes, and has only hum", own)
     (own / "whistle").mkdir()
-    fails("hum has clips of 0 recordings", own)
+    fails("hum holds no sounds: fill the folder or remove it", own)
+    save(own / "whistle" / "whistle.wav", tone(300))
     (own / "hum" / "voice.wav").write_text("x")
     fails("hum has clips of 0 recordings.*1 cannot be read: .*voice.wav is not a sound", own)
     fails("hum has clips of 2 recordings", clips(tmp_path / "few", 2, 9))

@@ -136,6 +136,39 @@ def test_a_comma_or_a_quote_behind_a_backslash_belongs_to_the_text(csv):
     assert "So, so" in everything(data) and 'A "b", c' in everything(data)
 
 
+@pytest.mark.parametrize(
+    ("header", "mark", "end", "encoding"),
+    [
+        ("text,label", ",", "\r", "utf-8"),  # a Mac of old
+        ("text,label", ",", "\r\r\n", "utf-8"),  # line ends translated twice
+        (" TEXT ,  Label ", ",", "\n", "utf-8"),
+        ("\n\nlabel|text|", "|", "\n", "utf-8"),
+        ("sep=\t\ntext\tlabel", "\t", "\r\n", "utf-8-sig"),
+        ("text\tlabel", "\t", "\r\n", "utf-16-be"),
+        ("text,label", ",", "\n", "utf-16-le"),  # without a byte order mark
+    ],
+)
+def test_forms_of_a_table_that_nobody_named(tmp_path, header, mark, end, encoding):
+    order = (1, 0) if "label|" in header else (0, 1)
+    lines = [header, *(mark.join(line.split(",")[i] for i in order) for line in rows())]
+    content = end.join(lines).encode(encoding)
+    (tmp_path / "odd.csv").write_bytes(b"\xfe\xff" * (encoding == "utf-16-be") + content)
+    data = load(tmp_path / "odd.csv")
+    assert len(everything(data)) == 60 and "The film 1 is fine" in everything(data)
+    assert data.class_names == ("negative", "positive")
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"), [("0", "1"), ("0.0", "1.0"), ("-1", "+1"), ("FALSE", "TRUE")]
+)
+def test_labels_as_tables_write_them(csv, no, yes):
+    lines = [line.replace("negative", no).replace("positive", yes) for line in rows()]
+    names = load(csv(["text,label", *lines])).class_names
+    assert names == tuple(
+        sorted((no.removesuffix(".0"), yes.removesuffix(".0")), reverse=no == "-1")
+    )
+
+
 # --- what is left out, and said ---
 
 
@@ -216,6 +249,7 @@ def test_texts_without_spaces_are_named_with_what_to_do(csv, capsys):
         (["text,label", rows()[0], '"no end,positive', *rows()], "the quotes in line 3"),
         (["text,label", rows()[0], '"So" so,positive', *rows()], "the quotes in line 3"),
         (["sep=;", "text;label", '"So" so;positive'], "the quotes in line 3"),
+        (["My table", "text,label", *rows()], "has no column 'text' but 'My table'"),
         (["text,label"], r"has 0 \(\)"),
         (["text", "So so", "Very good"], "has no column 'label' but 'text'"),
         ([], "cannot be read as CSV"),
@@ -275,7 +309,7 @@ RIGHT = {  # file: class names, texts in all, one of the texts, what is said
         "It's the cast is warm. And the ending number 1 is splendid.",
         "120 with HTML or typographic",
     ),
-    "curly.csv": ("neg pos", 120, f"It's a \"warm\" film - {PLAIN} ...", "120 with HTML"),
+    "curly.csv": ("neg pos", 120, f'It\'s a "warm" film - {PLAIN} ...', "120 with HTML"),
     "chinese.csv": ("neg pos", 120, "这部电影好感第1次看好。", "120 without spaces between words."),
     "floats.csv": ("0 1", 120, PLAIN, "60 of '0'; 60 of '1'."),
     "nan.csv": ("neg pos", 114, PLAIN, "6 left out without text or label."),

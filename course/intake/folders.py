@@ -12,7 +12,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from helpers import disk
+from helpers.data import SPLITS
 
+SPLIT_OF_NAME = {split: split for split in SPLITS} | {
+    "training": "train", "testing": "test", "val": "validation", "valid": "validation",
+    "dev": "validation",
+}  # fmt: skip
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # systems leave these in any folder
 
 
@@ -28,12 +33,8 @@ def own_folder(dataset: str | Path, bundled: str, what: str) -> Path | None:
     Raises:
         ValueError: there is no such folder.
     """
-    if str(dataset) == bundled:
-        if Path(bundled).exists():
-            print(f"'{bundled}' is the course's own data. For your folder, write './{bundled}'.")
-        return None
-    folder = Path(dataset).expanduser()
-    if not folder.is_dir():
+    folder = disk.own_path(dataset, [bundled])
+    if folder and not (str(dataset).strip() and folder.is_dir()):
         raise ValueError(
             f"The dial dataset is '{dataset}', and there is no such folder: write '{bundled}', "
             f"or the folder that holds one folder of {what} per class."
@@ -43,9 +44,10 @@ def own_folder(dataset: str | Path, bundled: str, what: str) -> Path | None:
 
 def files_below(folder: Path) -> list[Path]:
     """The visible files at any depth, links followed once, in the order of their names."""
-    found, seen = [], set()
+    # A link may lead back up.
+    found, seen = [], {str(above) for above in folder.resolve().parents}
     for parent, inside, names in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(parent)) in seen:  # a link that leads back up
+        if (real := os.path.realpath(parent)) in seen:
             inside.clear()
             continue
         seen.add(real)
@@ -83,7 +85,8 @@ def class_folders(root: Path, what: str) -> dict[str, Path]:
             f"{root} needs a folder for each of at least two classes, and has "
             f"{'only ' + found if found else 'none'}: sort the {what} into one folder per class."
         )
-    return {each.name: each for each in classes}
+    # A name of another system's encoding cannot be printed.
+    return {each.name.encode(errors="replace").decode(): each for each in classes}
 
 
 def content_key(root: Path, files: Iterable[Path], *settings) -> str:
@@ -114,7 +117,9 @@ def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as work:
                 (ready := Path(work, key)).mkdir()
                 lines = write(ready)
-                (ready / "intake.txt").write_text("\n".join(lines), encoding="utf8")
+                (ready / "intake.txt").write_text(
+                    "\n".join(lines), encoding="utf8", errors="replace"
+                )
                 if not target.is_dir():  # another process may have been faster
                     ready.rename(target)
         except OSError as error:
@@ -124,6 +129,18 @@ def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
             ) from error
     print((target / "intake.txt").read_text(encoding="utf8"))
     return target
+
+
+def file_names(kinds: Iterable[str], paths: Iterable[Path]) -> list[str]:
+    """A name for each file, kind/stem without suffix; a number stands in it where it is taken."""
+    names, taken = [], set()
+    for number, (kind, path) in enumerate(zip(kinds, paths, strict=True)):
+        stem = path.stem.encode(errors="replace").decode()
+        if (name := f"{kind}/{stem}").casefold() in taken:
+            name = f"{kind}/{number:05}-{stem}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def folds(labels, groups, *, root: Path, what: str, seed: int = 0) -> np.ndarray:
@@ -157,7 +174,7 @@ def folds(labels, groups, *, root: Path, what: str, seed: int = 0) -> np.ndarray
     if not ((counts[order[:2]] > 0).all() and (counts[order[2:]].sum(0) > 0).all()):
         raise ValueError(
             f"{root} has too few {what} to split ({len(np.unique(groups))}): give each class at "
-            "least ten."
+            "least 15."
         )
     return parts[order[[2, 3, 4, 1, 0]]].argmax(0) + 1
 
@@ -165,16 +182,13 @@ def folds(labels, groups, *, root: Path, what: str, seed: int = 0) -> np.ndarray
 def beside(root: Path, files: Iterable[Path]) -> list[str]:
     """A line that counts the visible files below `root` that are not among `files`."""
     others = sorted(set(files_below(root)) - set(files))
-    return [f"{_named(others)} left out: beside the class folders."] if others else []
+    return left_out(dict.fromkeys(others, "They lie beside the class folders."))
 
 
-def _named(files, what="files"):
-    names = ", ".join(file.name for file in files[:5]) + (", ..." if len(files) > 5 else "")
-    return f"{len(files)} {what if len(files) > 1 else what.removesuffix('s')} ({names})"
-
-
-def left_out(faults: dict[Path, str], what: str = "files") -> list[str]:
+def left_out(faults: dict[Path, str]) -> list[str]:
     """A line that counts what was left out and gives the first reason; none if nothing was."""
     if not faults:
         return []
-    return [f"{_named(list(faults), what)} left out. {next(iter(faults.values()))}"]
+    names = ", ".join(file.name for file in list(faults)[:5]) + (", ..." if len(faults) > 5 else "")
+    count = f"{len(faults)} file{'s' if len(faults) > 1 else ''}"
+    return [f"{count} ({names}) left out. {next(iter(faults.values()))}"]

@@ -1,7 +1,8 @@
 """A person's own image folder, checked and laid out as the bundled images are."""
 
-import os
 import shutil
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,14 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import radius_neighbors_graph
 
-from course.intake import folders
+from course.intake import folders, image_files
 from helpers import assets
 from helpers.data import SPLITS
-from helpers.images.data import BUNDLED, read_images
+from helpers.disk import progress
+from helpers.images.data import BUNDLED
 
-SPELLINGS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev"),
-    "test": ("test", "testing"),
-}
 SIDE = 32  # pixels at which images are compared
+UNSORTED = "unsorted"  # where files lie before they are split
 SPLIT_OF_FOLD = np.array(["", "train", "train", "train", "validation", "test"])
 
 
@@ -47,7 +45,7 @@ def images(dataset: str | Path) -> str:
     if not own and (root / "test").is_dir():
         return BUNDLED
     table = _find(root)
-    key = folders.content_key(root, table.path, "images", 1)
+    key = folders.content_key(root, table.path, "images, layout 2")
     return str(folders.keep(key, lambda target: _write(target, root, table, bool(own))))
 
 
@@ -71,14 +69,13 @@ def _find(root):
 
 def _splits(level):
     """The folders train, validation and test, whatever their spelling; {"": level} without."""
-    here, _ = folders.inside(level)
     splits = {}
-    for split, names in SPELLINGS.items():
-        found = [each for each in here if each.name.lower() in names and folders.inside(each)[0]]
-        if len(found) > 1:
-            raise ValueError(f"{level} has {found[0].name} and {found[1].name}: keep one of them.")
-        if found:
-            splits[split] = found[0]
+    for folder in folders.inside(level)[0]:
+        split = folders.SPLIT_OF_NAME.get(folder.name.lower())
+        if split and folders.inside(folder)[0]:
+            if other := splits.get(split):
+                raise ValueError(f"{level} has {other.name} and {folder.name}: keep one of them.")
+            splits[split] = folder
     if "train" not in splits:
         return {"": level}
     if len(splits) == 1:
@@ -88,15 +85,15 @@ def _splits(level):
         )
     if "test" not in splits:
         splits["test"] = splits.pop("validation")
-    return splits
+    return {split: splits[split] for split in SPLITS if split in splits}
 
 
 def _write(target, root, table, own):
     """Fill the folder `target`; return what is to be said."""
     lines = folders.beside(root, table.path) if own else []
-    small, faults = read_images(table.path, SIDE)
-    lines += folders.left_out({table.path[i]: fault for i, fault in faults.items()}, "files")
-    table = table.assign(good=~table.index.isin(list(faults)))
+    small, kept, faults = _keep_plain(table, target / UNSORTED)
+    lines += folders.left_out({table.path[i]: fault for i, fault in faults.items()})
+    table = table.assign(kept=kept, good=~table.index.isin(list(faults)))
     for _, files in table.groupby(["split", "kind"]):
         if not files.good.any():
             raise ValueError(
@@ -116,10 +113,40 @@ def _write(target, root, table, own):
         train = table[table.split == "train"]
         fifth = train[_assign(train, root, lines) == "test"]
         table.loc[fifth.index, "split"] = "validation"
-    _link(target, table)
+    for file, split in zip(table.kept, table.split, strict=True):
+        place = target / split / file.relative_to(target / UNSORTED)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(place)
+    shutil.rmtree(target / UNSORTED)
     counts = table.groupby(["split", "kind"]).size()
     named = {s: ", ".join(f"{n} {kind}" for kind, n in counts[s].items()) for s in SPLITS}
     return [f"{split:<10} {named[split]}" for split in SPLITS] + lines
+
+
+def _keep_plain(table, target):
+    """Write each image as a plain file to `target`.
+
+    Returns the images at `SIDE` pixels, uint8 (n, SIDE, SIDE, 3), the files, and {position: what
+    is wrong with it}.
+    """
+    small, faults = np.zeros((len(table), SIDE, SIDE, 3), np.uint8), {}
+    names = folders.file_names(table.kind, table.path)
+    for kind in set(table.kind):
+        (target / kind).mkdir(parents=True)
+
+    def keep(i):
+        try:
+            file, rgb = image_files.keep(table.path[i], target / names[i])
+        except ValueError as error:
+            faults[i] = str(error)
+            return None
+        small[i] = rgb.resize((SIDE, SIDE))
+        return file
+
+    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+        warnings.simplefilter("ignore")  # Pillow warns of large images and of odd EXIF entries
+        kept = list(progress(threads.map(keep, range(len(table))), "images", len(table)))
+    return small, kept, dict(sorted(faults.items()))
 
 
 def _near_copies(images):
@@ -192,18 +219,3 @@ def _drop_across_splits(table, lines):
     for split, count in table.split[drop].value_counts(sort=False).items():
         lines.append(f"{count} of them left {split}: a later split shows the same.")
     return table[~drop].copy()
-
-
-def _link(target, table):
-    """Put the files into split and class folders: as hard links, or as copies on another disk."""
-    for (split, kind), paths in table.groupby(["split", "kind"]).path:
-        folder = target / split / kind
-        folder.mkdir(parents=True)
-        for number, path in enumerate(paths):
-            place = folder / path.name
-            if place.exists():  # of two subfolders
-                place = folder / f"{number:05}-{path.name}"
-            try:
-                os.link(path.resolve(), place)
-            except OSError:
-                shutil.copyfile(path, place)

@@ -1,18 +1,21 @@
 """A person's own sounds: checked once, recordings kept together, laid out as ESC-50 is."""
 
 import hashlib
-import os
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+import soundfile
 
 from course.intake import folders
+from course.intake.sound_files import read_sound
+from helpers.audio.data import FOLDS, RATE, clip_table
 from helpers.disk import progress
 
-LAYOUT = "sounds, layout 1"  # changes when `_write` keeps something else
+LAYOUT = "sounds, layout 2"  # changes when `_write` keeps something else
+SECONDS = 10  # of each clip are kept: `helpers.audio.load` reads no more
+META = Path("meta", "esc50.csv")
 
 
 def sounds(dataset: str | Path, positive: str = "auto") -> str:
@@ -24,33 +27,52 @@ def sounds(dataset: str | Path, positive: str = "auto") -> str:
         positive: the class that must not be missed; see `helpers.audio.clip_table`.
 
     Returns:
-        The name or folder as it is, or the folder in the cache that holds the checked sounds.
+        The name as it is, or the folder in the cache that holds the checked sounds as FLAC.
 
     Raises:
         ValueError: there is no such folder or class, a class has too few recordings, the same
             sound is in two classes, or the layout of ESC-50 is broken.
     """
-    root = path = folders.own_folder(dataset, "coughs", "sounds")
+    root = folders.own_folder(dataset, "coughs", "sounds")
     if root is None:
         return str(dataset)
-    if not (root / "meta" / "esc50.csv").is_file():
-        classes = folders.class_folders(root, "sounds")
-        if positive != "auto" and positive not in classes:
-            raise ValueError(
-                f"{root} has no folder '{positive}': set the dial positive to one of "
-                f"{', '.join(classes)}."
-            )
-        rows = [(k, file) for k, folder in classes.items() for file in folders.files_below(folder)]
-        table = pd.DataFrame(rows, columns=["category", "path"])
-        key = folders.content_key(root, table.path, LAYOUT)
-        path = folders.keep(key, lambda ready: _write(ready, root, classes, table))
-    from helpers.audio import clip_table  # it imports TensorFlow
-
+    path = meta = root
+    if not (root / "intake.txt").is_file():  # which `keep` wrote into a folder of its own
+        given = (root / META).is_file()
+        table = _of_layout(root, positive) if given else _of_classes(root, positive)
+        key = folders.content_key(root, table.path, LAYOUT, table.drop(columns="path").to_csv())
+        path = folders.keep(key, lambda ready: _write(ready, root, table))
+        meta = root if given else path
     used, (_, name) = clip_table(path, positive)
-    if (whole := len(pd.read_csv(path / "meta" / "esc50.csv"))) > len(used):
+    if (whole := len(pd.read_csv(meta / META))) > len(used):
         print(f"'{name}' against all others: {len(used)} of {whole} clips are used, so that each "
               "split has both classes equally often.")  # fmt: skip
     return str(path)
+
+
+def _of_classes(root, positive):
+    """A table of the files in the class folders: category, path."""
+    classes = folders.class_folders(root, "sounds")
+    if positive != "auto" and positive not in classes:
+        raise ValueError(
+            f"{root} has no folder '{positive}': set the dial positive to one of "
+            f"{', '.join(classes)}."
+        )
+    rows = []
+    for kind, folder in classes.items():
+        files = folders.files_below(folder)
+        if not files:
+            raise ValueError(f"{folder} holds no sounds: fill the folder or remove it.")
+        rows += [(kind, file) for file in files]
+    return pd.DataFrame(rows, columns=["category", "path"])
+
+
+def _of_layout(root, positive):
+    """A table of the clips that are used of a folder like ESC-50: also fold and src_file."""
+    table, _ = clip_table(root, positive)
+    fold = {split: number for number, split in FOLDS.items()}
+    table = table.rename(columns={"kind": "category", "recording": "src_file"})
+    return table.assign(fold=table.split.map(fold))[["category", "path", "fold", "src_file"]]
 
 
 def recording_of(path: Path) -> str:
@@ -70,61 +92,74 @@ def recording_of(path: Path) -> str:
     return re.split(r"[-_][^-_]*$", path.stem)[0] or path.stem
 
 
-def _write(ready, root, classes, table):
-    """Check the files and lay them out in the folder `ready`; lines on what was found."""
-    beside = folders.beside(root, table.path)
-    table, faults = _listen(table.assign(src_file=table.path.map(recording_of)))
-    names = table.groupby("src_file").category.nunique()
-    shared, found = list(names.index[names > 1]), len(table)
-    table = _without_copies(table)
-    for kind, folder in classes.items():
-        if (count := table[table.category == kind].src_file.nunique()) < 5:
-            why = f" {len(faults)} cannot be read: {min(faults.values())}" if faults else ""
-            raise ValueError(
-                f"{folder} has clips of {count} recordings: give each class at least five (files "
-                "whose names are equal up to the last '-' or '_' count as one recording, and so "
-                f"do copies).{why}"
-            )
-    table["fold"] = folders.folds(table.category, table.src_file, root=root, what="recordings")
-    table["filename"] = [
-        _lay_out(ready, classes, *row) for row in table[["category", "path"]].values
-    ]
+def _write(ready, root, table):
+    """Keep the checked sounds in the folder `ready`; lines on what was found."""
+    given = "fold" in table
+    beside = [] if given else folders.beside(root, table.path)
+    kinds, names = list(table.category.unique()), folders.file_names(table.category, table.path)
+    table, faults = _listen(table.assign(filename=[f"{n}.flac" for n in names]), ready / "audio")
+    table, notes = (table, []) if given else _grouped(table, root, kinds, faults)
+    used = {ready / "audio" / name for name in table.filename}
+    for copy in {*(ready / "audio").glob("*/*.flac")} - used:
+        copy.unlink()
     (ready / "meta").mkdir()
-    meta = table[["filename", "fold", "category", "src_file"]]
-    meta.to_csv(ready / "meta" / "esc50.csv", index=False)
+    table[["filename", "fold", "category", "src_file"]].to_csv(ready / META, index=False)
     counts = ", ".join(f"{kind} {count}" for kind, count in table.category.value_counts().items())
-    lines = {
-        f"{len(table)} clips of {table.src_file.nunique()} recordings: {counts}.": len(table),
-        f"{len(shared)} names are in more than one class folder ({', '.join(shared[:1])}): files "
-        "of one name count as one recording. Rename them where they are not.": len(shared),
-        f"{found - len(table)} copies of the same sound left out.": found - len(table),
-        f"{sum(table.long)} clips are longer than 10 s: their first 10 s are used.": any(
-            table.long
-        ),
-    }
-    return [*(line for line, said in lines.items() if said), *folders.left_out(faults), *beside]
+    lines = [f"{len(table)} clips of {table.src_file.nunique()} recordings: {counts}.", *notes]
+    if long := table.long.sum():
+        lines.append(f"{long} clips are longer than {SECONDS} s: their first {SECONDS} s are used.")
+    return [*lines, *folders.left_out(faults), *beside]
 
 
-def _listen(table):
-    """The rows that can be read, with a hash of each sound; and what is wrong with others."""
-    from helpers.audio import RATE, read_clip  # it imports TensorFlow
+def _listen(table, folder):
+    """Write each sound to its filename in `folder`.
 
+    Returns the rows that can be read, with a hash of each sound and whether it is longer than
+    what is kept; and {path: what is wrong with it}.
+    """
     faults = {}
+    for kind in set(table.category):
+        (folder / kind).mkdir(parents=True)
 
-    def listen(path):
+    def listen(path, name):
         try:
-            clip = read_clip(path)
+            clip = read_sound(path)
         except ValueError as error:
             faults[path] = str(error)
             return "", False
-        # As 16-bit integers: a copy in another lossless format rounds alike.
-        integers = (clip * 32_767).round().astype("int16")
-        return hashlib.sha256(integers.tobytes()).hexdigest(), len(clip) > 10 * RATE
+        # Of 16 bits: a copy in another lossless format rounds alike.
+        integers = (clip * 32_768).round().clip(-32_768, 32_767).astype("int16")
+        soundfile.write(folder / name, integers[: SECONDS * RATE], RATE)
+        return hashlib.sha256(integers.tobytes()).hexdigest(), len(clip) > SECONDS * RATE
 
     with ThreadPoolExecutor() as threads:
-        found = list(progress(threads.map(listen, table.path), "sounds", len(table)))
+        done = threads.map(listen, table.path, table.filename)
+        found = list(progress(done, "sounds", len(table)))
     table[["mark", "long"]] = pd.DataFrame(found, columns=["mark", "long"])
-    return table[table.mark != ""], dict(sorted(faults.items()))
+    return table[table.mark != ""].reset_index(drop=True), dict(sorted(faults.items()))
+
+
+def _grouped(table, root, kinds, faults):
+    """The sounds without copies, each with its recording and fold; and lines on both."""
+    table = table.assign(src_file=table.path.map(recording_of))
+    names = table.groupby("src_file").category.nunique()
+    shared, found = list(names.index[names > 1]), len(table)
+    table = _without_copies(table)
+    for kind in kinds:
+        if (count := table[table.category == kind].src_file.nunique()) < 5:
+            why = f" {len(faults)} cannot be read: {min(faults.values())}" if faults else ""
+            raise ValueError(
+                f"In {root}, {kind} has clips of {count} recordings: give each class at least "
+                "five (files whose names are equal up to the last '-' or '_' count as one "
+                f"recording, and so do copies).{why}"
+            )
+    table["fold"] = folders.folds(table.category, table.src_file, root=root, what="recordings")
+    lines = {
+        f"{len(shared)} names are in more than one class folder ({', '.join(shared[:1])}): files "
+        "of one name count as one recording. Rename them where they are not.": len(shared),
+        f"{found - len(table)} copies of the same sound left out.": found - len(table),
+    }
+    return table, [line for line, said in lines.items() if said]
 
 
 def _without_copies(table):
@@ -146,16 +181,3 @@ def _without_copies(table):
         leader.update(dict.fromkeys(others, first))
     table = table.drop_duplicates("mark").reset_index(drop=True)
     return table.assign(src_file=table.src_file.map(lead))
-
-
-def _lay_out(ready, classes, kind, path):
-    """Link or copy a file to its place below `audio/`, which is returned."""
-    name = Path(kind, path.relative_to(classes[kind])).as_posix()
-    name = name.encode(errors="replace").decode()
-    target = ready / "audio" / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path.resolve(), target)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(path, target)
-    return name

@@ -17,8 +17,6 @@ from helpers.data import SPLITS
 from helpers.text.words import LENGTH, tokens
 
 BUNDLED = "film-reviews"
-SPELLINGS = {"training": "train", "testing": "test", "val": "validation"}
-SPELLINGS |= {"valid": "validation", "dev": "validation"}
 MISSING = ["", "nan", "<na>", "#n/a"]  # how spreadsheets and pandas write an empty cell
 ENTITY = re.compile(r"&(?:amp;)*(?:#\d+|#x[\da-f]+|\w+);", re.I)
 TAG = re.compile(
@@ -93,9 +91,11 @@ def _read_csv(path):
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be opened ({error.strerror}).") from None
-    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # Excel's "Unicode text"
+    codec = "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
+        codec = "utf-16"
     try:
-        content = content.decode("utf-16" if utf16 else "utf-8-sig")
+        content = content.decode(codec)
         header, rows = _rows(content.replace("\r\n", "\n").replace("\r", "\n"))
     except UnicodeDecodeError as error:
         raise ValueError(
@@ -157,6 +157,8 @@ def _parsed(content, dialect):
         while len(row) > width and not row[-1].strip():  # a spreadsheet's empty columns
             row.pop()
         if any(map(str.strip, row)):
+            if not rows and not {"text", "label"} & {name.strip().casefold() for name in row}:
+                return row, []  # a line above the header, or no header: the caller names it
             if rows and len(row) != width:
                 fault = f"line {line} has not {width} fields but {len(row)}"
                 raise csv.Error(line, f"{fault}: put texts that hold a comma or the like in quotes")
@@ -231,7 +233,7 @@ def _split(table, path, held_out, seed):
                 f"{path} has too few texts to split ({len(table)}): give each label at least ten."
             ) from None
         return split
-    split = table.split.str.lower().replace(SPELLINGS)
+    split = table.split.str.lower().replace(folders.SPLIT_OF_NAME)
     if unknown := sorted(set(split) - set(SPLITS)):
         raise ValueError(
             f"{path} has the split {unknown[0]!r}: only train, validation and test are allowed."

@@ -6,7 +6,7 @@ its spectrogram is made inside, so the preprocessing belongs to the model.
 
 # ruff: noqa: I001  (a line per module; `yamnet` last, so that `audio.yamnet` is the function)
 from helpers.audio.data import (
-    OTHER, RATE, clip_table, fit_length, load, read_clip, read_upload,
+    OTHER, RATE, clip_table, fit_length, load, read_clip,
 )  # fmt: skip
 from helpers.audio.spectrograms import (
     HOP, PATCH, PATCH_HOP, WINDOW,
@@ -17,5 +17,5 @@ from helpers.audio.yamnet import YamnetLayer, yamnet, yamnet_patches
 __all__ = [
     "HOP", "OTHER", "PATCH", "PATCH_HOP", "RATE", "WINDOW", "SpecAugment", "YamnetLayer",
     "clip_table", "fit_length", "load", "log_mel", "log_mel_librosa", "mel_weights",
-    "padded_length", "patches", "read_clip", "read_upload", "yamnet", "yamnet_patches",
+    "padded_length", "patches", "read_clip", "yamnet", "yamnet_patches",
 ]  # fmt: skip

@@ -1,6 +1,5 @@
 """Image files in, uint8 RGB arrays out, values 0 to 255."""
 
-import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +36,48 @@ def load(dataset: str | Path, *, per_class: int = 1, size: int | None = None) ->
         >>> load("cats-vs-dogs", per_class=10, size=64).class_names
         ('cats', 'dogs')
     """
+    names, table = _list_files(dataset, per_class)
+    side = size or image_size()
+    with ThreadPoolExecutor() as threads:
+        read = threads.map(lambda path: read_image(path, side), table.path)
+        x = np.stack(list(progress(read, "images", len(table))))
+    ends = np.cumsum([(table.split == split).sum() for split in SPLITS])[:-1]
+    examples = map(Examples, np.split(x, ends), np.split(table.label.to_numpy(), ends))
+    return Data(*examples, class_names=tuple(names), table=table)
+
+
+def image_size(profile: str | None = None) -> int:
+    """Height and width in pixels that a profile's backbones are meant for; the current if None."""
+    return assets.about(BUNDLED, profile=profile).settings["image_size"]
+
+
+def read_image(path: str | Path, size: int) -> np.ndarray:
+    """One plain image file as uint8 RGB of shape (size, size, 3), stretched to a square.
+
+    Args:
+        path: a JPEG or PNG of 8 bits in colour or grey; other ones of a person's own are read by
+            `course.intake.read_image`.
+        size: height and width in pixels.
+
+    Raises:
+        ValueError: there is no such file, or it is not such an image.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (2 * size, 2 * size))
+            if image.mode not in ("RGB", "L") or image.has_transparency_data:
+                raise ValueError(f"its mode is {image.mode}")
+            rgb = image.convert("RGB")
+            return np.asarray(rgb.resize((size, size), Image.Resampling.BICUBIC))
+    except Exception as error:  # Pillow raises errors of any kind on odd bytes
+        raise ValueError(
+            f"{path} cannot be read as an image of 8 bits in colour or grey ({error}): let "
+            "course.intake read it first."
+        ) from None
+
+
+def _list_files(dataset, per_class):
+    """The class names, and a table of split, label and path."""
     root = assets.path(BUNDLED) if str(dataset) == BUNDLED else Path(dataset).expanduser()
     names, rows = None, []
     for split in SPLITS:
@@ -55,45 +96,8 @@ def load(dataset: str | Path, *, per_class: int = 1, size: int | None = None) ->
                     f"{least} are needed: add images, or ask for fewer labels per class."
                 )
             rows += [(split, label, file) for file in files]
-    table = pd.DataFrame(rows, columns=["split", "label", "path"]).astype({"label": "int32"})
-    side = size or image_size()
-    with ThreadPoolExecutor() as threads:
-        read = threads.map(lambda path: read_image(path, side), table.path)
-        x = np.stack(list(progress(read, "images", len(table))))
-    ends = np.cumsum([(table.split == split).sum() for split in SPLITS])[:-1]
-    examples = map(Examples, np.split(x, ends), np.split(table.label.to_numpy(), ends))
-    return Data(*examples, class_names=tuple(names), table=table)
-
-
-def image_size(profile: str | None = None) -> int:
-    """Height and width in pixels that a profile's backbones are meant for; the current if None."""
-    return assets.about(BUNDLED, profile=profile).settings["image_size"]
-
-
-def read_image(path: str | Path, size: int, content: bytes | None = None) -> np.ndarray:
-    """One plain image file as uint8 RGB of shape (size, size, 3), stretched to a square.
-
-    Args:
-        path: a JPEG or PNG of 8 bits in colour or grey; other ones of a person's own are read by
-            `course.intake.read_image`.
-        size: height and width in pixels.
-        content: the file's bytes, where they are here already; `path` is then only its name.
-
-    Raises:
-        ValueError: there is no such file, or it is not such an image.
-    """
-    try:
-        with Image.open(path if content is None else io.BytesIO(content)) as image:
-            image.draft("RGB", (2 * size, 2 * size))
-            if image.mode not in ("RGB", "L") or image.has_transparency_data:
-                raise ValueError(f"its mode is {image.mode}")
-            rgb = image.convert("RGB")
-            return np.asarray(rgb.resize((size, size), Image.Resampling.BICUBIC))
-    except Exception as error:  # Pillow raises errors of any kind on odd bytes
-        raise ValueError(
-            f"{path} cannot be read as an image of 8 bits in colour or grey ({error}): let "
-            "course.intake read it first."
-        ) from None
+    table = pd.DataFrame(rows, columns=["split", "label", "path"])
+    return names, table.astype({"label": "int32"})
 
 
 def _inside(folder):

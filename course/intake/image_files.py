@@ -1,0 +1,112 @@
+"""Read an image file of any kind that people have, and keep it as a plain one."""
+
+import io
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIDE = 512  # pixels of the longer side, at most: backbones of the course take 96 to 224
+PLAIN = {"JPEG": ".jpg", "PNG": ".png"}
+TURNS = dict(zip(range(2, 9), (0, 3, 1, 5, 4, 6, 2), strict=True))  # EXIF to Image.Transpose
+
+
+def read_image(name: str | Path, size: int, content: bytes | None = None) -> np.ndarray:
+    """One image as uint8 RGB of shape (size, size, 3), stretched to a square; see `read`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large images and of odd EXIF entries
+        rgb, _ = read(Path(name), content)
+    return np.asarray(rgb.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def read(path: Path, content: bytes | None = None) -> tuple[Image.Image, bool]:
+    """An image in RGB with at most `SIDE` pixels a side, and whether its file is plain already.
+
+    Transparent becomes white, a rotation noted by the camera is undone, more than 8 bits are
+    scaled to 8, and of an animation or several pages the first image is taken.
+
+    Args:
+        path: the file.
+        content: the file's bytes, where they are here already; `path` is then only its name.
+
+    Raises:
+        ValueError: it is no image, damaged, too large, or has values without a clear meaning.
+    """
+    try:
+        with Image.open(path if content is None else io.BytesIO(content)) as image:
+            small = image.format in PLAIN and max(image.size) <= SIDE
+            image.draft("RGB", (SIDE, SIDE))
+            rgb = _to_rgb(image)
+            rgb.thumbnail((SIDE, SIDE), reducing_gap=2)
+            return rgb, small and rgb is image
+    except FileNotFoundError:
+        raise ValueError(f"There is no image {path}: check the name.") from None
+    except Image.UnidentifiedImageError:
+        raise ValueError(
+            f"{path} is not an image that can be read: replace it by a JPEG or PNG, or remove it."
+        ) from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path} is too large to open: make it smaller.") from None
+    except _Unclear as error:
+        raise ValueError(f"{path} {error}: save it as JPEG or PNG with 8 bits.") from None
+    except Exception as error:  # Pillow raises errors of any kind on odd bytes
+        raise ValueError(f"{path} is damaged ({error}): replace it or remove it.") from None
+
+
+def keep(path: Path, target: Path) -> tuple[Path, Image.Image]:
+    """Write what `read` makes of a file to `target`, which gets a suffix; both are returned."""
+    rgb, plain = read(path)
+    if plain:
+        target = target.with_name(target.name + PLAIN[rgb.format])
+        shutil.copyfile(path, target)
+    elif max(rgb.size) < SIDE:
+        rgb.save(target := target.with_name(f"{target.name}.png"))
+    else:  # it was shrunk: a photograph, mostly
+        rgb.save(target := target.with_name(f"{target.name}.jpg"), quality=95, subsampling=0)
+    return target, rgb
+
+
+class _Unclear(Exception):
+    """The file is sound, but its values cannot be brought to 0 to 255 for sure."""
+
+
+def _to_rgb(image):
+    """The image in RGB and upright; itself, if it is so."""
+    deep = ";16" in str(image.tile)  # Pillow keeps the upper 8 bits of each colour
+    inverted = getattr(image, "tag_v2", {}).get(262) == 0  # TIFF: white is zero
+    image.load()
+    turn = _turn(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        values = _eight_bits(np.asarray(image), image.info.get("transparency"))
+        image = Image.fromarray(255 - values if inverted else values)
+    elif image.mode == "LAB":
+        raise _Unclear("has LAB colours")
+    elif deep and 0 < np.asarray(image.convert("RGB")).max() < 16:
+        raise _Unclear("uses less than 12 of its 16 bits")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    return image if turn is None else image.transpose(turn)
+
+
+def _turn(image):
+    """How to undo the rotation in the EXIF block; None if there is none that can be read."""
+    try:
+        return TURNS.get(image.getexif().get(0x0112))
+    except Exception:  # an odd entry anywhere in the block
+        return None
+
+
+def _eight_bits(values, clear):
+    """Grey values of 12, 16 or 32 bits or floats as uint8, white where they equal `clear`."""
+    low, high = float(values.min()), float(values.max())
+    floats = values.dtype.kind == "f"
+    tops = (1, 255, 65_535) if floats else (255, 1023, 4095, 65_535)
+    top = next((top for top in tops if high <= 1.01 * top), 0)
+    if not top or not low >= -0.01 * top or (floats and top > 1 and high < 16):
+        raise _Unclear(f"has values from {low:.3g} to {high:.3g}, of which none is surely white")
+    scaled = np.clip(values * (255 / top), 0, 255).round().astype(np.uint8)
+    return scaled if clear is None else np.where(values == clear, np.uint8(255), scaled)
