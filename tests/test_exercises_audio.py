@@ -1,6 +1,7 @@
 """The checks of the audio chapter, fed with right answers and with classic wrong ones."""
 
 
+import keras
 import numpy as np
 import pytest
 from exercise_cases import shortcomings
@@ -9,24 +10,109 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from course import exercises
-from helpers import transfer
-from helpers.transfer import Part
+from helpers import training, transfer
+from helpers.data import Examples
 
 
-def to_mono(samples, *, scale=32_768, axis=1):
-    return samples.astype("float32").mean(axis=axis) / scale
+class Gain(keras.layers.Layer):
+    """An augmentation; what is given turns it into one of the classic wrong ones."""
+
+    def __init__(self, shape=(None, 1, 1), low=-0.7, high=0.7, *, how="add", always=False):
+        super().__init__()
+        self.shape, self.low, self.high, self.how, self.always = shape, low, high, how, always
+
+    def call(self, x, training=False):
+        if not training and not self.always:
+            return x
+        shape = [keras.ops.shape(x)[0] if size is None else size for size in self.shape]
+        change = keras.random.uniform(shape, self.low, self.high)
+        return x * (1 + change) if self.how == "multiply" else x + change
 
 
-def hide(log_mel, *, copy=True, bands=slice(20, 28), frames=slice(None), fill=None):
-    made = log_mel.copy() if copy else log_mel
-    made[frames, bands] = log_mel.mean() if fill is None else fill
-    return made
+class FrozenGain(keras.layers.Layer):
+    """Draws with NumPy, which a graph sees once."""
+
+    def call(self, x, training=False):
+        change = np.random.default_rng().uniform(-0.7, 0.7, (8, 1, 1)).astype("float32")
+        return x + change if training else x
 
 
-def hide_every_other(log_mel):
-    made = log_mel.copy()
-    made[:, 0:16:2] = made.mean()
-    return made
+class SpreadGain(keras.layers.Layer):
+    """The same, by another road."""
+
+    def __init__(self):
+        super().__init__()
+        self.seed = keras.random.SeedGenerator(3)
+
+    def call(self, x, training=False):
+        if training:
+            loud = keras.random.uniform((keras.ops.shape(x)[0],), seed=self.seed) * 1.4 - 0.7
+            x = x + loud[:, None, None]
+        return x
+
+
+def freeze_and_build(backbone, *, freeze=True, units=2, activation="softmax", compiled=True,
+                     loss="sparse_categorical_crossentropy", all_frozen=False):
+    backbone.trainable = not freeze
+    head = keras.layers.Dense(units, activation=activation)
+    model = keras.Sequential([backbone, head])
+    if all_frozen:
+        model.trainable = False
+    if compiled:
+        model.compile("adam", loss)
+    return model
+
+
+def functional(backbone):
+    for layer in backbone.layers:
+        layer.trainable = False
+    inputs = keras.Input(backbone.input_shape[1:])
+    outputs = keras.layers.Dense(2, activation="softmax")(backbone(inputs, training=False))
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy())
+    return model
+
+
+def wrong_model(**settings):
+    return lambda backbone: freeze_and_build(backbone, **settings)
+
+
+def normalising(backbone):
+    """Freezes kernels only, so that the statistics of batch normalisation move."""
+    model = freeze_and_build(backbone, freeze=False, compiled=False)
+    for layer in backbone.layers:
+        layer.trainable = isinstance(layer, keras.layers.BatchNormalization)
+        for weight in layer.trainable_weights:
+            weight.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def unfreeze(model, *, learns=("layer13", "layer14", "head"), rate=1e-4, compiled=True):
+    for layer in model.layers:
+        layer.trainable = layer.name.startswith(learns)
+    if compiled:
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+def unfreeze_in_place(model):
+    names = [layer.name for layer in model.layers]
+    for layer in model.layers[names.index("layer13_conv") :]:
+        layer.trainable = True
+    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+
+
+def wrong_tuning(**settings):
+    return lambda model: unfreeze(model, **settings)
+
+
+def build_in_keras(train, validation):
+    model = keras.Sequential([keras.Input(train.x.shape[1:]), keras.layers.Dense(2, "softmax")])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(train.x, train.y, epochs=40, verbose=0)
+    threshold = choose(training.predict(model, validation.x)[:, 1], validation.y, 0.9)
+    return lambda x: training.predict(model, x)[:, 1] >= threshold
 
 
 def by_recording(recordings, share=0.2):
@@ -55,16 +141,12 @@ def choose_by_trying(probabilities, labels, recall):
             return threshold
 
 
-def overflowing(samples):
-    return ((samples[:, 0] + samples[:, 1]) / 2).astype("float32") / 32_768
-
-
 def held_out(x, y, sources):
     found = {}
     for name in np.unique(sources):
         its = sources == name
-        head = transfer.fit_head(Part(x[~its], y[~its]))
-        found[name] = transfer.accuracy(head, Part(x[its], y[its]))
+        head = transfer.fit_head(Examples(x[~its], y[~its]))
+        found[name] = training.accuracy(head, Examples(x[its], y[its]))
     return found
 
 
@@ -84,8 +166,8 @@ def judged_by(train, test):
         found = {}
         for name in np.unique(sources):
             its = sources == name
-            head = transfer.fit_head(Part(x[train(its)], y[train(its)]))
-            found[name] = transfer.accuracy(head, Part(x[test(its)], y[test(its)]))
+            head = transfer.fit_head(Examples(x[train(its)], y[train(its)]))
+            found[name] = training.accuracy(head, Examples(x[test(its)], y[test(its)]))
         return found
 
     return by_source
@@ -94,10 +176,10 @@ def judged_by(train, test):
 def half_of_each(x, y, sources):
     found = {}
     test = np.arange(len(y)) % 2 == 0
-    head = transfer.fit_head(Part(x[~test], y[~test]))
+    head = transfer.fit_head(Examples(x[~test], y[~test]))
     for name in np.unique(sources):
         its = test & (sources == name)
-        found[name] = transfer.accuracy(head, Part(x[its], y[its]))
+        found[name] = training.accuracy(head, Examples(x[its], y[its]))
     return found
 
 
@@ -105,11 +187,11 @@ def build(train, validation, *, fit=None, chooser=None, column=1, share=0.9, lin
     """An alarm; what is given turns it into one of the classic wrong ones."""
     head = transfer.fit_head(fit(train, validation) if fit else train)
     by = chooser(train, validation) if chooser else validation
-    belief = transfer.predict(head, by.x)[:, column]
-    threshold = choose(belief, by.y, share) if line is None else line
+    probability = training.predict(head, by.x)[:, column]
+    threshold = choose(probability, by.y, share) if line is None else line
 
     def rings(x):
-        return transfer.predict(head, x)[:, column] >= threshold
+        return training.predict(head, x)[:, column] >= threshold
 
     return rings
 
@@ -122,15 +204,15 @@ def build_with_sklearn(train, validation):
 
 
 def both(train, validation):
-    return Part(np.concatenate([train.x, validation.x]), np.concatenate([train.y, validation.y]))
+    return Examples(*map(np.concatenate, zip(train, validation, strict=True)))
 
 
 def build_anew(train, validation):
     head = transfer.fit_head(train)
 
     def rings(x):
-        belief = transfer.predict(head, x)[:, 1]
-        return belief >= np.quantile(belief, 0.4)
+        probability = training.predict(head, x)[:, 1]
+        return probability >= np.quantile(probability, 0.4)
 
     return rings
 
@@ -142,10 +224,6 @@ def wrong_alarm(**settings):
 RIGHT = [
     ("audio.count", (40_000, 248)),
     ("audio.count", [2.5 * 16_000, 1 + (40_000 - 400) // 160]),
-    ("audio.mono", to_mono),
-    ("audio.mono", lambda samples: (samples / 32_767).mean(1)),
-    ("audio.mask", hide),
-    ("audio.mask", lambda log_mel: hide(log_mel, fill=np.log(0.001))),
     ("audio.split", by_recording),
     ("audio.split", by_position),
     ("audio.threshold", choose),
@@ -154,46 +232,49 @@ RIGHT = [
     ("audio.sources", held_out_by_sklearn),
     ("audio.alarm", build),
     ("audio.alarm", build_with_sklearn),
+    ("audio.alarm", build_in_keras),
+    ("audio.gain", Gain()),
+    ("audio.gain", SpreadGain()),
+    ("audio.frozen", freeze_and_build),
+    ("audio.frozen", functional),
+    ("audio.tune", unfreeze),
+    ("audio.tune", unfreeze_in_place),
 ]
 WRONG = [
+    ("audio.gain", lambda x: x + 0.5, "Is it a layer"),
+    ("audio.gain", keras.layers.Flatten(), "have another shape"),
+    ("audio.gain", Gain(always=True), "in prediction as well"),
+    ("audio.gain", Gain(low=0, high=0), "Nothing changes"),
+    ("audio.gain", Gain(how="multiply"), "You multiply"),
+    ("audio.gain", Gain(shape=(None, 24, 64)), "Within one clip"),
+    ("audio.gain", Gain(shape=(1, 1, 1)), "All clips"),
+    ("audio.gain", FrozenGain(), "Every batch gets the same"),
+    ("audio.gain", Gain(low=-3, high=3), "which limits"),
+    ("audio.gain", Gain(low=0), "one way"),
+    ("audio.frozen", 3, "Is it a function"),
+    ("audio.frozen", lambda backbone: None, "no model"),
+    ("audio.frozen", wrong_model(units=1, activation="sigmoid"), "how many classes"),
+    ("audio.frozen", wrong_model(activation=None), "add up to 1"),
+    ("audio.frozen", wrong_model(activation="sigmoid"), "add up to 1"),
+    ("audio.frozen", wrong_model(compiled=False), "not compiled"),
+    ("audio.frozen", wrong_model(loss="categorical_crossentropy"), "which loss takes integers"),
+    ("audio.frozen", wrong_model(freeze=False), "weights moved"),
+    ("audio.frozen", normalising, "Statistics of batch normalisation"),
+    ("audio.frozen", wrong_model(all_frozen=True), "the head included"),
+    ("audio.tune", 14, "Is it a function"),
+    ("audio.tune", wrong_tuning(compiled=False), "when does Keras read it"),
+    ("audio.tune", wrong_tuning(learns=("layer13", "layer14")), "The head stands still"),
+    ("audio.tune", wrong_tuning(learns=("layer", "head")), "from which block on"),
+    ("audio.tune", wrong_tuning(learns=("layer14", "head")), "layer13_conv did not move"),
+    ("audio.tune", lambda model: model, "did not move: which blocks"),
+    ("audio.tune", wrong_tuning(rate=0.1), "The rate is 0.1"),
     ("audio.count", 40_000, "Is it a pair"),
     ("audio.count", (248, 40_000), "in the other order"),
-    ("audio.count", (20_000, 248), "at which rate"),
-    ("audio.count", (16_000, 248), "how many seconds"),
+    ("audio.count", (20_000, 248), "which rate"),
+    ("audio.count", (16_000, 248), "how long is the clip"),
     ("audio.count", (40_000, 250), "still whole"),
     ("audio.count", (40_000, 100), "move on"),
     ("audio.count", (40_000, 247), "steps of 160"),
-    ("audio.mono", 3, "Is it a function"),
-    ("audio.mono", lambda samples: None, "no array"),
-    ("audio.mono", lambda samples: samples / 32_768, "still two channels"),
-    ("audio.mono", lambda samples: to_mono(samples, axis=0), "over which axis"),
-    ("audio.mono", lambda samples: samples.mean(axis=1).astype("int16"), "still integers"),
-    ("audio.mono", lambda samples: to_mono(samples, scale=1), "by what do you divide"),
-    ("audio.mono", lambda samples: to_mono(samples, scale=16_384), "twice too loud"),
-    ("audio.mono", lambda samples: to_mono(samples, scale=255), "by what do you divide"),
-    (
-        "audio.mono",
-        lambda samples: to_mono(samples) / np.abs(to_mono(samples)).max(),
-        "a whisper and a shout now",
-    ),
-    ("audio.mono", lambda samples: samples[:, 0] / 32_768, "one of the channels"),
-    ("audio.mono", overflowing, "overflow"),
-    ("audio.mono", lambda samples: to_mono(samples, scale=65_536), "largest of int16"),
-    ("audio.mask", 8, "Is it a function"),
-    ("audio.mask", lambda log_mel: None, "gave back nothing"),
-    ("audio.mask", lambda log_mel: hide(log_mel, copy=False), "has changed"),
-    ("audio.mask", lambda log_mel: log_mel[:, 8:], "cut anything off"),
-    ("audio.mask", lambda log_mel: log_mel.copy(), "Nothing is hidden"),
-    ("audio.mask", lambda log_mel: log_mel + 1, "All of it changed"),
-    (
-        "audio.mask",
-        lambda log_mel: hide(log_mel, bands=slice(None), frames=slice(20, 28)),
-        "hid moments",
-    ),
-    ("audio.mask", lambda log_mel: hide(log_mel, frames=slice(0, 48)), "at some moments only"),
-    ("audio.mask", lambda log_mel: hide(log_mel, bands=slice(20, 30)), "10 of 64 bands"),
-    ("audio.mask", hide_every_other, "not neighbours"),
-    ("audio.mask", lambda log_mel: hide(log_mel, fill=0), "where -6.9 is silence"),
     ("audio.split", [True], "Is it a function"),
     ("audio.split", lambda recordings: None, "gave back nothing"),
     ("audio.split", lambda recordings: sorted(set(recordings))[:4], "a True or False"),
@@ -231,8 +312,8 @@ WRONG = [
     ("audio.alarm", lambda t, v: transfer.fit_head(t), "an answer of shape (200, 2)"),
     (
         "audio.alarm",
-        lambda t, v: lambda x: transfer.predict(transfer.fit_head(t), x)[:, 1],
-        "beliefs, not alarms",
+        lambda t, v: lambda x: training.predict(transfer.fit_head(t), x)[:, 1],
+        "probabilities, not alarms",
     ),
     ("audio.alarm", build_anew, "when it comes alone"),
     ("audio.alarm", wrong_alarm(line=0), "rings at every clip"),

@@ -1,22 +1,25 @@
 """Exercises and questions of the audio chapter."""
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from course.exercises import exercise, question
-from helpers import transfer
+from helpers import training, transfer
+from helpers.data import Examples
 
 # --- exercises ------------------------------------------------------------------------------
 
 
 @exercise(
     "audio.count",
-    "2.5 s are 40,000 numbers, and 248 windows of 25 ms fit, one each 10 ms.",
+    "2.5 s are 40,000 numbers, and 248 windows of 25 ms fit, one every 10 ms.",
     minutes=2,
     level="easy",
     hints=(
         "Write both down in samples: how long is the clip, how long is a window, how far apart "
         "do two windows begin?",
-        "16 kHz are 16 samples a millisecond: a window of 25 ms has 400 samples, and the next "
+        "16 kHz are 16 samples per millisecond: a window of 25 ms has 400 samples, and the next "
         "one begins 160 samples later.",
         "The first window ends at sample 400, and each further one 160 later. Count how often "
         "160 fits into what is left of the clip, and do not forget the first.",
@@ -30,11 +33,11 @@ def count(answer):
     if (samples, frames) == (40_000, 248):
         return None
     if (samples, frames) == (248, 40_000):
-        return "Both numbers are right, in the other order: which of them is the picture's width?"
+        return "Both numbers are right, in the other order: which is the width of the spectrogram?"
     if samples == 20_000:
-        return "That would be 8,000 numbers a second: at which rate do the clips of the course run?"
+        return "That would be 8,000 numbers per second: which rate do the clips of the course have?"
     if samples != 40_000:
-        return "How many numbers a second are there at 16 kHz, and how many seconds has the clip?"
+        return "How many numbers per second are there at 16 kHz, and how long is the clip?"
     if frames == 250:
         return "250 windows start within the clip: are the last ones still whole?"
     if frames == 100:
@@ -49,92 +52,106 @@ def _int16_stereo():
 
 
 @exercise(
-    "audio.mono",
-    "One channel, decimal numbers, and the loudest sample stays below 1.",
-    minutes=5,
-    level="easy",
+    "audio.gain",
+    "One number per clip, a new one for every batch, and nothing at all when you predict.",
+    minutes=10,
+    level="medium",
     hints=(
-        "Two things are wrong with these numbers: their size, and that there are two of each.",
-        "int16 goes down to -32,768. Divide by that size first: the result is decimal, and "
-        "nothing can overflow any more.",
-        "The mean of left and right is the mean over the second axis, `axis=1`; the type that "
-        "YAMNet wants is \"float32\".",
+        "A layer with a method `call(self, x, training=False)` can tell training from "
+        "prediction. What should it return when `training` is false?",
+        "One number per clip is a random array of shape (clips, 1, 1): added to (clips, frames, "
+        "64), it is spread over all frames and bands.",
+        "`keras.random.uniform((ops.shape(x)[0], 1, 1), -0.7, 0.7)` draws anew each time the "
+        "layer runs. NumPy would draw once, when the graph is built.",
     ),
 )
-def mono(answer):
-    if not callable(answer):
-        return "Is it a function of an array? Write `def to_mono(samples)` first."
-    given = _int16_stereo()
-    wanted = given.astype("float64").mean(axis=1) / 32_768
-    made = answer(given.copy())
-    if not isinstance(made, np.ndarray):
-        return "Your function gave back no array: does it end in `return`?"
-    if made.ndim == 2 and made.shape[1] == 2:
-        return "There are still two channels: which axis holds left and right?"
-    if made.shape != (1600,):
-        return f"1,600 samples of two channels became {made.shape}: over which axis is the mean?"
-    if not np.issubdtype(made.dtype, np.floating):
-        return "These are still integers: what happens to 0.3 in an integer?"
-    if np.allclose(made, wanted, atol=1e-3):
-        return None
-    if np.allclose(made, 2 * wanted, atol=1e-3):
-        return "It is twice too loud: is the sum of two channels still within -1 and 1?"
-    if np.abs(made).max() > 1.5:
-        return f"The loudest sample is {np.abs(made).max():,.0f}: by what do you divide int16?"
-    if np.abs(np.abs(made).max() - 1) < 1e-3:
-        return "You divided by the clip's own maximum: are a whisper and a shout now the same?"
-    if np.allclose(made, given[:, 0] / 32_768, atol=1e-3) or np.allclose(
-        made, given[:, 1] / 32_768, atol=1e-3
-    ):
-        return "That is one of the channels: what if somebody coughs on the other side?"
-    if np.corrcoef(made, wanted)[0, 1] < 0.99:
-        return "The wave is distorted: does int16 overflow when you add before you divide?"
-    return "The wave is right and its size is not: which number is the largest of int16?"
+def gain(answer):
+    if not isinstance(answer, keras.layers.Layer):
+        return "Is it a layer? Define a class `Gain(keras.layers.Layer)`, and answer with `Gain()`."
+    x = np.random.default_rng(0).normal(-4, 1, (8, 24, 64)).astype("float32")
+    given = tf.constant(x)
+    step = tf.function(lambda: (answer(given, training=False), answer(given, training=True)))
+    runs = [[np.asarray(each) for each in step()] for _ in range(30)]
+    quiet, loud = runs[0]
+    if loud.shape != x.shape or quiet.shape != x.shape:
+        return f"{x.shape} became {loud.shape}: should a louder clip have another shape?"
+    if not np.allclose(quiet, x, atol=1e-5):
+        return "The clips change in prediction as well: what is the argument `training` for?"
+    if np.allclose(loud, x, atol=1e-5):
+        return "Nothing changes in training: is the random number added to x, and returned?"
+    return _fault_of_gains(np.stack([after - x for _, after in runs]), x)
+
+
+def _fault_of_gains(changes, x):
+    """What is wrong with changes (runs, clips, frames, bands), if anything is."""
+    first, per_clip = changes[0], changes.mean(axis=(2, 3))
+    if np.ptp(first, axis=(1, 2)).max() > 1e-3:
+        if np.ptp((first + x) / x, axis=(1, 2)).max() < 1e-3:
+            return "You multiply: what does a factor on the amplitude become after the logarithm?"
+        return "Within one clip the change differs: is it one number per clip, of shape (n, 1, 1)?"
+    if np.ptp(per_clip[0]) < 1e-4:
+        return "All clips of the batch get the same number: what shape do you draw?"
+    if np.ptp(per_clip, axis=0).max() < 1e-4:
+        return "Every batch gets the same numbers: are they drawn once, when the graph is built?"
+    if np.abs(per_clip).max() > 0.71:
+        return f"One clip changed by {np.abs(per_clip).max():.2f}: which limits were asked for?"
+    if per_clip.min() > -0.2 or per_clip.max() < 0.2:
+        return "The clips only ever change one way, or hardly: do the limits go from -0.7 to 0.7?"
+    return None
+
+
+def _tiny_backbone():
+    """From waves (n, 1600) to features (n, 6), with batch normalisation inside."""
+    waves = keras.Input((1600,))
+    x = keras.layers.Reshape((100, 16))(waves)
+    x = keras.layers.Conv1D(6, 5, strides=2, name="filters")(x)
+    x = keras.layers.BatchNormalization(name="normalise")(x)
+    features = keras.layers.GlobalAveragePooling1D()(keras.layers.ReLU()(x))
+    return keras.Model(waves, features, name="backbone")
 
 
 @exercise(
-    "audio.mask",
-    "A strip of bands is hidden at all times, and the clip that came in is whole.",
-    minutes=5,
+    "audio.frozen",
+    "Two epochs of training moved the head and nothing else: that is what frozen means.",
+    minutes=8,
     level="easy",
     hints=(
-        "Which axis of (frames, 64) is time, and which is pitch? And who else may still need "
-        "the array that you were given?",
-        "Take a `.copy()` first. In it, `[:, a:b]` is all of the time for some of the bands.",
-        "The strip may begin at any band from 0 to 56. Into the copy's eight columns from there "
-        "on write the mean of the original.",
+        "Four steps in this order: freeze, add a head, compile, return.",
+        "`backbone.trainable = False` freezes a whole model. The head is one Dense layer with an "
+        "output for each class, and probabilities that add up to 1.",
+        "`keras.Sequential([backbone, ...])` joins them. The labels are integers, so the loss is "
+        '"sparse_categorical_crossentropy".',
     ),
 )
-def mask(answer):
-    if not callable(answer):
-        return "Is it a function of a spectrogram? Write `def hide_bands(log_mel)` first."
-    given = np.random.default_rng(0).normal(-4, 1, (96, 64)).astype("float32")
-    kept = given.copy()
-    made = answer(given)
-    if made is None:
-        return "Your function gave back nothing: does it end in `return`?"
-    made = np.asarray(made)
-    if not np.array_equal(given, kept):
-        return "The spectrogram that came in has changed: what would the next epoch get to see?"
-    if made.shape != kept.shape:
-        return f"(96, 64) became {made.shape}: does masking cut anything off?"
-    changed = made != kept
-    bands, frames = changed.mean(axis=0), changed.mean(axis=1)
-    if not changed.any():
-        return "Nothing is hidden: did you write into a copy, and return that?"
-    if changed.all():
-        return "All of it changed: how much may be hidden so that a cough can still be seen?"
-    if (frames == 1).any():
-        return "You hid moments, not bands: which axis of (frames, bands) is which?"
-    hidden = np.flatnonzero(bands)
-    if not np.isin(bands, (0, 1)).all():
-        return "Some bands are hidden at some moments only: what does `log_mel[:, a:b]` choose?"
-    if len(hidden) != 8:
-        return f"{len(hidden)} of 64 bands are hidden: how many were asked for?"
-    if np.ptp(hidden) != 7:
-        return "The hidden bands are not neighbours: what would one voice leave out?"
-    if np.allclose(made[changed], 0):
-        return "You hid with 0: is 0 quiet in a *logarithmic* spectrogram, where -6.9 is silence?"
+def frozen(answer):
+    if not callable(answer) or isinstance(answer, keras.Model):
+        return "Is it a function? Write `def build(backbone)` first."
+    backbone, rng = _tiny_backbone(), np.random.default_rng(0)
+    model = answer(backbone)
+    if not isinstance(model, keras.Model):
+        return "Your function gave back no model: does it end in `return model`?"
+    x, y = rng.normal(size=(16, 1600)).astype("float32"), np.repeat([0, 1], 8)
+    output = np.asarray(model(x, training=False))
+    if output.shape != (16, 2):
+        return f"16 clips gave an output of shape {output.shape}: how many classes are there?"
+    if np.abs(output.sum(axis=1) - 1).max() > 1e-3 or output.min() < 0:
+        return "The two outputs do not add up to 1: which activation makes probabilities?"
+    if not getattr(model, "compiled", False):
+        return "The model is not compiled: how would `fit` know the loss?"
+    before = [transfer.snapshot(backbone), [weight.numpy() for weight in model.weights]]
+    try:
+        model.fit(x, y, epochs=2, verbose=0)
+    except ValueError as error:
+        return (
+            "`fit` with integer labels of shape (16,) stopped: which loss takes integers? "
+            f"({str(error).splitlines()[0][:80]})"
+        )
+    if moved := transfer.what_moved(before[0], backbone):
+        if not moved.weights:
+            return "Statistics of batch normalisation moved: was the backbone set to training?"
+        return f"In the backbone {len(moved.weights)} weights moved: what freezes a model?"
+    if not any((a != b.numpy()).any() for a, b in zip(before[1], model.weights, strict=True)):
+        return "Nothing moved, the head included: what have you frozen besides the backbone?"
     return None
 
 
@@ -174,6 +191,67 @@ def split(answer):
         )
     if not 2 <= len(test) <= 6:
         return f"{len(test)} of 20 recordings are for test: how many are about a fifth?"
+    return None
+
+
+TUNED = ("layer13_conv", "layer14_conv", "head")
+
+
+def _small_body():
+    """A model with layers named as YAMNet's, of which only the head learns, trained once."""
+    model = keras.Sequential([keras.Input((12, 8, 1))])
+    for number in (1, 12, 13, 14):
+        model.add(keras.layers.Conv2D(3, 3, padding="same", name=f"layer{number}_conv"))
+        model.add(keras.layers.ReLU(negative_slope=0.1, name=f"layer{number}_relu"))
+    model.add(keras.layers.GlobalAveragePooling2D(name="embedding"))
+    model.add(keras.layers.Dense(2, activation="softmax", name="head"))
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    model.fit(*_patches(), verbose=0)
+    return model
+
+
+def _patches():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(16, 12, 8, 1)).astype("float32"), np.repeat([0, 1], 8)
+
+
+@exercise(
+    "audio.tune",
+    "Blocks 13 and 14 and the head learn, in small steps, and all before them stands still.",
+    minutes=10,
+    level="medium",
+    hints=(
+        "Every layer has a `name` and a `trainable` that you can set. When does Keras look at "
+        "`trainable`?",
+        "Go through `model.layers`, and set `trainable` to whether the layer's name begins as "
+        "those of the blocks 13 and 14 and of the head do.",
+        "After the loop, `model.compile(...)` once more: with Adam at a rate of 1e-3 or less, and "
+        "the loss for integer labels.",
+    ),
+)
+def tune(answer):
+    if not callable(answer) or isinstance(answer, keras.Model):
+        return "Is it a function? Write `def unfreeze(model)` first."
+    model = _small_body()
+    made = answer(model)
+    model = made if isinstance(made, keras.Model) else model  # changing it in place is fine
+    rate = float(model.optimizer.learning_rate)
+    learns = [layer.name for layer in model.layers if layer.trainable_weights]
+    before = transfer.snapshot(model)
+    model.fit(*_patches(), epochs=2, verbose=0)
+    moved = transfer.what_moved(before, model).layers
+    if set(learns) == set(TUNED) != set(moved):
+        return "`trainable` is right, and the layers did not move: when does Keras read it?"
+    if "head" not in moved:
+        return "The head stands still: who would turn the new features into probabilities?"
+    if early := sorted(set(moved) - set(TUNED)):
+        return f"{early[0]} moved as well: from which block on should the model learn?"
+    if late := [name for name in TUNED if name not in moved]:
+        return f"{late[0]} did not move: which blocks should learn?"
+    if rate > 1.1e-3:
+        return f"The rate is {rate:g}: how long do borrowed weights survive steps of that size?"
     return None
 
 
@@ -248,8 +326,8 @@ def _accuracies(x, y, source, train, test):
     found = {}
     for name in SOURCES:
         rows, others = train(source == name), test(source == name)
-        head = transfer.fit_head(transfer.Part(x[rows], y[rows]))
-        found[name] = transfer.accuracy(head, transfer.Part(x[others], y[others]))
+        head = transfer.fit_head(Examples(x[rows], y[rows]))
+        found[name] = training.accuracy(head, Examples(x[others], y[others]))
     return found
 
 
@@ -263,8 +341,8 @@ def _accuracies(x, y, source, train, test):
         "Which of the two trains the head?",
         "`source == name` is a True or False for each clip, and `~(source == name)` the opposite. "
         "Both choose rows of features and labels.",
-        "In a loop over `np.unique(sources)`: fit a head on `transfer.Part(x[others], "
-        "y[others])`, ask `transfer.accuracy` about the rest, and keep it under the name.",
+        "In a loop over `np.unique(sources)`: fit a head on `Examples(x[others], "
+        "y[others])`, ask `training.accuracy` about the rest, and keep it under the name.",
     ),
 )
 def sources(answer):
@@ -311,45 +389,23 @@ def _clips_for_an_alarm():
     def part(count):
         y = rng.permutation(np.repeat([0, 1], count))
         x = rng.normal(0, 1, (2 * count, 32)) + np.outer(2 * y - 1, 1.2 * direction)
-        return transfer.Part(x.astype("float32"), y)
+        return Examples(x.astype("float32"), y)
 
     return part(40), part(100), part(1000)
 
 
-def _choose(belief, labels):
-    coughs = np.sort(belief[labels == 1])
+def _choose(probability, labels):
+    coughs = np.sort(probability[labels == 1])
     return coughs[int(0.1 * len(coughs))]
 
 
-@exercise(
-    "audio.alarm",
-    "Trained on one set, its threshold chosen on a second, judged on a third: a real alarm.",
-    minutes=20,
-    level="hard",
-    hints=(
-        "Three sets, three jobs: the training clips fit the head, the validation clips choose the "
-        "threshold, and the clips that come later only get an answer.",
-        "Begin with `head = transfer.fit_head(train)`. `transfer.predict(head, validation.x)` "
-        "has a column for each class, and column 1 is the belief in a cough.",
-        "The threshold is what your function of exercise 5 gives for the validation clips at a "
-        "recall of 0.9. Inside `build` define a function of x that compares the belief of new "
-        "clips with it, and return that function.",
-    ),
-)
-def alarm(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def build(train, validation)` first."
-    train, validation, later = _clips_for_an_alarm()
-    rings = answer(*(transfer.Part(part.x.copy(), part.y.copy()) for part in (train, validation)))
-    if isinstance(rings, tuple):
-        return "It gave back several things: can you put them into one function of new features?"
-    if not callable(rings):
-        return "`build` should give back a function: did you define one inside it and return it?"
+def _fault_of_form(rings, validation):
+    """What is wrong with an alarm whoever trained it, if anything is."""
     raw = np.asarray(rings(validation.x))
     if raw.shape != validation.y.shape:
-        return f"200 clips gave an answer of shape {raw.shape}: is it one True or False a clip?"
+        return f"200 clips gave an answer of shape {raw.shape}: is it one True or False per clip?"
     if not np.isin(raw, (0, 1)).all():
-        return "These are beliefs, not alarms: with what do you compare them?"
+        return "These are probabilities, not alarms: with what do you compare them?"
     heard = raw.astype(bool)
     alone = [bool(np.ravel(rings(validation.x[i : i + 1]))[0]) for i in range(10)]
     if alone != heard[:10].tolist():
@@ -364,14 +420,45 @@ def alarm(answer):
         return "It never rings: on which side of the threshold is a cough?"
     if coughs < others:
         return "It rings at the other sounds rather than at coughs: which column belongs to 1?"
+    return None
+
+
+@exercise(
+    "audio.alarm",
+    "Trained on one set, its threshold chosen on a second, judged on a third: a real alarm.",
+    minutes=20,
+    level="hard",
+    hints=(
+        "Three sets, three jobs: the training clips fit the head, the validation clips choose the "
+        "threshold, and the clips that come later only get an answer.",
+        "Begin with `head = transfer.fit_head(train)`. `training.predict(head, validation.x)` "
+        "has a column for each class, and column 1 is the probability of a cough.",
+        "The threshold is what your function of exercise 6 gives for the validation clips at a "
+        "recall of 0.9. Inside `build` define a function of x that compares the probabilities of "
+        "new clips with it, and return that function.",
+    ),
+)
+def alarm(answer):
+    if not callable(answer):
+        return "Is it a function? Write `def build(train, validation)` first."
+    train, validation, later = _clips_for_an_alarm()
+    rings = answer(*(Examples(part.x.copy(), part.y.copy()) for part in (train, validation)))
+    if isinstance(rings, tuple):
+        return "It gave back several things: can you put them into one function of new features?"
+    if not callable(rings):
+        return "`build` should give back a function: did you define one inside it and return it?"
+    if fault := _fault_of_form(rings, validation):
+        return fault
+    heard = np.asarray(rings(validation.x)).astype(bool)
+    coughs = heard[validation.y == 1].mean()
     head = transfer.fit_head(train)
-    belief = transfer.predict(head, validation.x)[:, 1]
+    probability = training.predict(head, validation.x)[:, 1]
 
     def like(threshold):
-        return ((belief >= threshold) == heard).mean() > 0.985
+        return ((probability >= threshold) == heard).mean() > 0.985
 
     if coughs < 0.9:
-        if like(_choose(transfer.predict(head, train.x)[:, 1], train.y)):
+        if like(_choose(training.predict(head, train.x)[:, 1], train.y)):
             return (
                 f"It finds {coughs:.0%} of the coughs of validation: was the threshold chosen on "
                 "clips that the head had learned from?"
@@ -381,7 +468,7 @@ def alarm(answer):
         return f"It finds {coughs:.0%} of the coughs of validation: at which threshold is it 90 %?"
     new = np.asarray(rings(later.x)).astype(bool)
     # Validation may move the threshold, and then one alarm rings wherever the other one does.
-    turned = answer(train, transfer.Part(validation.x, 1 - validation.y))
+    turned = answer(train, Examples(validation.x, 1 - validation.y))
     after = np.asarray(turned(later.x)).astype(bool)
     if min((new & ~after).mean(), (after & ~new).mean()) > 0.15:
         return (
@@ -389,11 +476,11 @@ def alarm(answer):
             "from the clips that were to choose the threshold?"
         )
     found, vain = new[later.y == 1].mean(), new[later.y == 0].mean()
-    line = _choose(belief, validation.y)
-    if vain > (transfer.predict(head, later.x)[later.y == 0, 1] >= line).mean() + 0.2:
+    line = _choose(probability, validation.y)
+    if vain > (training.predict(head, later.x)[later.y == 0, 1] >= line).mean() + 0.2:
         return (
-            f"It finds {found:.0%} of new coughs, and rings in vain at {vain:.0%} of the other "
-            "sounds: how high can the threshold go?"
+            f"It finds {found:.0%} of new coughs, and raises a false alarm at {vain:.0%} of the "
+            "other sounds: how high can the threshold go?"
         )
     return None
 
@@ -402,16 +489,16 @@ def alarm(answer):
 
 question(
     "audio.picture",
-    "Why can the same kind of network work on pictures and on sounds?",
+    "Why can the same kind of network work on images and on sounds?",
     "b",
     a=(
-        "Because a sound is a row of numbers, as a picture is.",
-        "A text is one, too. What matters is what stands next to what.",
+        "Because a sound is a row of numbers, as an image is.",
+        "So is a text. What matters is what stands next to what.",
     ),
     b=(
-        "Because a spectrogram is a picture: time runs across, pitch runs up, and shapes mean "
+        "Because a spectrogram is an image: time runs across, frequency runs up, and shapes mean "
         "something.",
-        "Neighbours in time and in pitch belong together, and that is what a convolution uses.",
+        "Neighbours in time and in frequency belong together, and that is what a convolution uses.",
     ),
     c=(
         "Because it was trained on photographs first.",
@@ -459,10 +546,46 @@ question(
     ),
     b=(
         "Hold back a source: train without it, and test on it, and the other way round.",
-        "What is then lost was the channel. Exercise 6 does it for every source in turn.",
+        "What is then lost was the channel. Exercise 7 does it for every source in turn.",
     ),
     c=(
         "Train a larger network, until it hears coughs rather than telephones.",
         "It has no reason to: the telephone is a shorter way to the same training score.",
+    ),
+)
+question(
+    "audio.matrix",
+    "You lower the threshold. Which of the four counts of the confusion matrix can get smaller?",
+    "c",
+    a=(
+        "Coughs that are found, and false alarms.",
+        "A lower threshold only adds alarms: what was found stays found.",
+    ),
+    b=(
+        "False alarms, and coughs that are missed.",
+        "Missed coughs, yes. But every new alarm at another sound is a false one.",
+    ),
+    c=(
+        "Coughs that are missed, and other sounds that are left alone.",
+        "Clips only ever move from no alarm to alarm, in both rows of the matrix.",
+    ),
+)
+question(
+    "audio.backwards",
+    "Before you look: the head was trained on clips as recorded, and is tested on clips played "
+    "backwards. What does its accuracy do?",
+    "b",
+    a=(
+        "Nothing: all frequencies are still there, only in another order.",
+        "The mean over patches forgets their order, but within a patch of 0.96 s the network "
+        "sees in which direction a burst fades.",
+    ),
+    b=(
+        "It falls, and stays well above guessing.",
+        "Onset and fading trade places, while the frequencies stay. Run the next cell.",
+    ),
+    c=(
+        "It falls to one half: backwards is another language.",
+        "Much is the same in both directions: hiss, hum, stripes, silence. Run the next cell.",
     ),
 )
