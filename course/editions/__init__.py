@@ -76,14 +76,15 @@ def build(
     _may_write(kind, out, notebooks, force, reveal)
     folder, settings = slides.release(reveal), _settings(notebooks, given)
     prefix = "reveal.js" if folder else (reveal or slides.REVEAL).rstrip("/")
-    files, written = {}, []
+    files = {}
     for path in chapters:
         made = _edition(kind, path, settings.get(path.stem, NO_DIALS), given, content)
         _mend_links(made, path, kind, files)
-        name = f"{path.stem}.slides.html" if kind == "slides" else path.name
-        page = slides.page(made, path.stem, prefix) if kind == "slides" else nbformat.writes(made)
-        files[name] = page.encode()
-        written.append(out / name)
+        if kind == "slides":
+            files[f"{path.stem}.slides.html"] = slides.page(made, path.stem, prefix).encode()
+        else:
+            files[path.name] = nbformat.writes(made).encode()
+    written = [out / name for name in files if "/" not in name]
     for chapter, dial in settings.items() if kind != "slides" else ():
         own = notebooks / "dials" / f"{chapter}.toml"
         files[f"dials/{own.name}"] = merged(own, dial).encode()
@@ -105,7 +106,7 @@ def _may_write(kind, out, notebooks, force, reveal):
     own, place = notebooks.resolve(), out.resolve()
     if place == own or place in own.parents or own in place.parents:
         raise EditionError(f"{out} holds the course itself: choose another folder.")
-    if out.exists() and not out.is_dir():
+    if out.is_file():
         raise EditionError(f"{out} is a file: choose a folder.")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise EditionError(f"{out} is not empty: choose another folder, or add --force.")

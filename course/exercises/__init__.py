@@ -48,6 +48,7 @@ class Question:
 
     def reply(self, letter: Any) -> str:
         """What is said to a choice."""
+        letter = letter.strip().lower() if isinstance(letter, str) else letter
         if letter not in self.options:
             return f"There is no option {letter!r}: choose one of {', '.join(self.options)}."
         verdict = "Right." if letter == self.right else "Not quite."
@@ -137,9 +138,8 @@ def check(name: str, answer: Any, *, own: bool = True) -> None:
     Raises:
         ValueError: there is no such exercise.
     """
-    verdict = judge(name, answer)
+    verdict, hints = judge(name, answer), _exercises[name].hints
     print(verdict)
-    hints = _exercises[name].hints
     if verdict.state == "correct" and own:
         progress.note(name)
     elif verdict.state != "correct" and hints and _hints_wanted(name.partition(".")[0]):
@@ -184,12 +184,9 @@ def quiz(name: str, choice: Any = ...) -> None:
         ValueError: there is no such question.
     """
     asked = _find(_questions, name, "question")
-    if choice is not ...:
-        print(asked.reply(choice.strip().lower() if isinstance(choice, str) else choice))
-        return
     words = f'{asked}\nAnswer with a letter: exercises.quiz("{name}", "a")'
-    if not widgets.possible():
-        print(words)
+    if choice is not ... or not widgets.possible():
+        print(words if choice is ... else asked.reply(choice))
         return
     import ipywidgets
 
