@@ -34,8 +34,16 @@ def standard_error() -> Iterator[None]:
             os.close(kept)
 
 
+BACKEND = (
+    "the course needs TensorFlow, so unset KERAS_BACKEND, or set it and the \"backend\" of "
+    "~/.keras/keras.json to tensorflow, and restart the kernel."
+)
+
 with standard_error():
-    import keras
+    try:
+        import keras
+    except (ImportError, ValueError) as error:  # a backend that is not installed, or unknown
+        raise ImportError(f"Keras does not start here ({error}): {BACKEND}") from error
     import tensorflow as tf
 
     tf.zeros(1)  # the first operation looks for devices and logs what it finds
@@ -50,18 +58,21 @@ def report(seed: int = 0) -> None:
     """Seed every random generator, and print versions, device and profile, a line each.
 
     Raises:
-        RuntimeError: Keras does not run on TensorFlow here, or not with 32-bit numbers.
+        RuntimeError: Keras does not run on TensorFlow here, or computes in another form.
     """
     if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f"Keras runs on {keras.backend.backend()} here: the course needs TensorFlow, so unset "
-            "KERAS_BACKEND or set it to tensorflow, and restart the kernel."
-        )
-    if keras.config.floatx() != "float32":
-        raise RuntimeError(
-            f"Keras computes in {keras.config.floatx()} here: the course needs float32, so set "
-            '"floatx": "float32" in ~/.keras/keras.json and restart the kernel.'
-        )
+        raise RuntimeError(f"Keras runs on {keras.backend.backend()} here: {BACKEND}")
+    found = {
+        "floatx": (keras.config.floatx(), "float32"),
+        "image_data_format": (keras.config.image_data_format(), "channels_last"),
+        "dtype policy": (keras.config.dtype_policy().name, "float32"),
+    }
+    for setting, (given, wanted) in found.items():
+        if given != wanted:
+            raise RuntimeError(
+                f"The {setting} of Keras is {given} here and must be {wanted}: correct "
+                "~/.keras/keras.json, or the code that changed it, and restart the kernel."
+            )
     keras.utils.set_random_seed(seed)
     gpus = tf.config.list_physical_devices("GPU")
     device = f"GPU ({len(gpus)})" if gpus else f"CPU ({os.cpu_count()} cores)"

@@ -31,18 +31,36 @@ def test_the_report_seeds_every_generator(capsys):
     assert drawn() != first
 
 
+def test_another_backend_is_named(monkeypatch):
+    monkeypatch.setattr(ready.keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="Keras runs on jax here.*KERAS_BACKEND"):
+        ready.report()
+
+
 @pytest.mark.parametrize(
-    ("fake", "words"),
+    ("change", "words"),
     [
-        (("backend.backend", "jax"), "Keras runs on jax here.*KERAS_BACKEND"),
-        (("config.floatx", "float16"), "Keras computes in float16 here.*keras.json"),
+        ("set_floatx('float16')", "The floatx of Keras is float16 here and must be float32"),
+        ("set_image_data_format('channels_first')", "image_data_format of Keras is channels_first"),
+        ("set_dtype_policy('mixed_float16')", "dtype policy of Keras is mixed_float16"),
     ],
 )
-def test_another_backend_or_type_is_named(monkeypatch, fake, words):
-    room, function = fake[0].split(".")
-    monkeypatch.setattr(getattr(ready.keras, room), function, lambda: fake[1])
-    with pytest.raises(RuntimeError, match=words):
-        ready.report()
+def test_other_settings_of_keras_are_named(change, words):
+    code = f"from helpers import ready; ready.keras.config.{change}; ready.report()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert words in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("backend", ["jax", "theano"])
+def test_a_backend_that_cannot_start_is_one_sentence(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", "import helpers.ready"],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Keras does not start here" in last and "unset KERAS_BACKEND" in last
 
 
 def test_standard_error_is_held_back_unless_something_fails(capfd):
