@@ -50,7 +50,7 @@ def test_each_chapter_makes_all_editions(path):
     assert [cell.get("outputs") for cell in student.cells[:begun]] == [
         cell.get("outputs") for cell in whole.cells[:begun]
     ]
-    assert {editions.asked(cell) for cell in below} - {None} == set(places)
+    assert {editions.asked(cell) for cell in student.cells} - {None} == set(places)
 
     solved = notebook.solved(whole, path.name)
     assert [cell.id for cell in solved.cells] == [cell.id for cell in student.cells]
@@ -65,7 +65,8 @@ def test_each_chapter_makes_all_editions(path):
 
     page = slides.page(slides.marked(whole, path.name), path.stem)
     assert 12 <= page.count("<section") <= 80
-    assert all(address.startswith(slides.REVEAL) for address in loaded(page))
+    from_elsewhere = [address for address in loaded(page) if slides.REVEAL not in address]
+    assert all("mathjax" in address and "$$" in sources(whole) for address in from_elsewhere)
     assert "No description" not in page
     assert whole == read(path)  # made from a copy
     for made in (student, solved):
@@ -288,6 +289,16 @@ def test_the_course_s_own_dials_can_all_be_merged(tmp_path):
 
 
 # ---------------------------------------------------------------- the folder
+
+
+def test_a_question_above_the_exercises_costs_no_outputs():
+    whole = small_chapter()
+    whole.cells[1:1] = [*quiz("small.fair", "a"), code("look()", "what came of it")]
+    student = notebook.student(whole)
+    assert "small.fair" in student.cells[1].source and student.cells[2].outputs
+    assert not any(c.get("outputs") for c in student.cells[4:])
+    whole.cells = [cell for cell in whole.cells if "## Exercises" not in cell.source]
+    assert notebook.student(whole).cells[2].outputs
 
 
 def test_a_handout_speaks_of_nothing_that_it_has_not(build, chapters, content, tmp_path):

@@ -122,8 +122,13 @@ def cleared(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A copy without solutions; from the exercises on also without outputs and words on them."""
     made = without(notebook, "solution")
-    begins = [c.cell_type == "markdown" and EXERCISES.search(c.source) for c in made.cells]
-    first = next((i for i, c in enumerate(made.cells) if begins[i] or asked(c)), len(begins))
+    # A question may stand above the exercises, before what it asks about.
+    begins = [
+        i
+        for i, cell in enumerate(made.cells)
+        if EXERCISES.search(cell.source) or (asked(cell) or ("",))[0] == "exercise"
+    ]
+    first = min(begins, default=len(made.cells))
     made.cells[first:] = cleared(made).cells[first:]
     for cell in made.cells[first:]:
         if cell.cell_type == "markdown":
