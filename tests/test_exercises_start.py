@@ -5,50 +5,58 @@ import pytest
 from exercise_cases import shortcomings
 
 from course import exercises
-from helpers import transfer
+from helpers import training, transfer
 from helpers.ready import keras
 
 layers = keras.layers
 
 
-def frozen_in_start(*names):
+def compiled(model):
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def freezing(*names, compile=True):
     def answer(model):
         for name in names:
             model.get_layer(name).trainable = False
-        return model
+        return compiled(model) if compile else model
 
     return answer
 
 
 def frozen_whole(model):
     model.trainable = False
-    return model
-
-
-def head(units=2, activation="softmax", inputs=128):
-    return keras.Sequential([keras.Input((inputs,)), layers.Dense(units, activation=activation)])
+    return compiled(model)
 
 
 def frozen_by_position(model):
     model.layers[0].trainable = False
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy())
     return model
 
 
-def cut_after(name, frozen=True):
-    def cut(model):
-        backbone = keras.Model(model.inputs[0], model.get_layer(name).output)
+def joined(*names, frozen=True, join=layers.concatenate):
+    def answer(model):
+        outputs = [model.get_layer(name).output for name in names]
+        backbone = keras.Model(model.inputs[0], join(outputs) if len(names) > 1 else outputs[0])
         backbone.trainable = not frozen
         return backbone
 
-    return cut
+    return answer
 
 
-def cut_by_layers(model):
-    return transfer.freeze(keras.Sequential([keras.Input((2,)), model.get_layer("bends")]))
+def joined_by_calls(model):
+    points = keras.Input((2,))
+    first = model.get_layer("hidden1")(points)
+    second = model.get_layer("hidden2")(first)
+    return transfer.freeze(keras.Model(points, layers.Concatenate()([second, first])))
 
 
-def new_layer(model):
-    return transfer.freeze(keras.Sequential([keras.Input((2,)), layers.Dense(6, "relu")]))
+def new_layers(model):
+    points = keras.Input((2,))
+    first = layers.Dense(6, "relu")(points)
+    return keras.Model(points, layers.concatenate([first, layers.Dense(4, "relu")(first)]))
 
 
 def ahead_by_zip(frozen, scratch):
@@ -70,17 +78,17 @@ def spirals(n=4000):
     return points.astype("float32"), arm, radius
 
 
-def source(question=None, *, end="arms", epochs=40, frozen=True):
+def source(question=None, *, end="output", epochs=40, frozen=True):
     """A network pretrained on `question(points, arm, radius)`, or not at all, cut and frozen."""
-    transfer.set_seed(0)
+    training.set_seed(0)
     points, arm, radius = spirals()
     labels = np.zeros(4) if question is None else question(points, arm, radius).astype("int32")
     model = keras.Sequential(
         [
             keras.Input((2,)),
-            layers.Dense(64, activation="relu", name="bends"),
-            layers.Dense(32, activation="relu", name="arms"),
-            layers.Dense(int(labels.max()) + 1, activation="softmax", name="answer"),
+            layers.Dense(32, activation="relu", name="hidden1"),
+            layers.Dense(12, activation="relu", name="hidden2"),
+            layers.Dense(int(labels.max()) + 1, activation="softmax", name="output"),
         ]
     )
     if question is not None:
@@ -94,49 +102,56 @@ def which_arm(points, arm, radius):
     return arm
 
 
+def which_eighth(points, arm, radius):
+    return arm + 4 * (radius > 0.575)
+
+
 RIGHT = {
-    "start.count": [66, 64 + 2],
-    "start.freeze": [frozen_in_start("bends"), frozen_by_position],
-    "start.cut": [cut_after("bends"), cut_by_layers],
+    "start.count": [39, 36 + 3],
+    "start.freeze": [freezing("hidden1"), frozen_by_position],
+    "start.join": [joined("hidden1", "hidden2"), joined_by_calls],
     "start.pairs": [ahead_by_zip, ahead_by_numpy],
     "start.source": [
-        lambda: source(lambda points, arm, radius: arm + 4 * (radius > 0.6)),
-        lambda: source(which_arm, epochs=25),
+        lambda: source(which_eighth),
+        lambda: source(lambda points, arm, radius: 2 * arm + (radius > 0.57)),
     ],
 }
 
 WRONG = {
     "start.count": [
-        (64, "what does each column of a Dense layer add"),
-        (33, "how many columns"),
-        (2370, "That counts the backbone"),
+        (36, "what does a Dense layer add"),
+        (26, "the head for two colours"),
+        (13, "how many does softmax over three"),
+        (531, "That counts the backbone"),
         (7, "How many inputs"),
-        ("66", "whole number"),
+        ("39", "whole number"),
     ],
     "start.freeze": [
+        (freezing("hidden1", compile=False), "which call reads the flags"),
         (lambda m: m, "Every layer still learns"),
-        (frozen_whole, "whole model is frozen"),
-        (frozen_in_start("arms"), "Frozen: arms."),
+        (frozen_whole, "nothing learns any more"),
+        (freezing("hidden2"), "Frozen: hidden2."),
+        (freezing("hidden1", "hidden2"), "Frozen: hidden1, hidden2."),
         (lambda m: None, "return model"),
-        (lambda m: m.get_layer("Bends"), "stopped with ValueError"),
-        ("bends", "a function"),
+        (lambda m: m.get_layer("Hidden1"), "stopped with ValueError"),
+        ("hidden1", "a function"),
     ],
-    "start.cut": [
-        (cut_after("arms"), "ends after `arms`"),
-        (cut_after("answer"), "still gives the answer"),
-        (cut_after("bends", frozen=False), "may still learn"),
-        (new_layer, "is the layer a new one"),
-        (lambda m: m.get_layer("bends").output, "not a model"),
-        (lambda m: m.get_layer("bends"), "A model is wanted"),
-        (lambda m: keras.Sequential([keras.Input((2,)), layers.Dense(9)]), "It gives 9 features"),
-        ("bends", "a function"),
+    "start.join": [
+        (joined("hidden2"), "4 features, those of one hidden layer"),
+        (joined("hidden1", "hidden2", "output"), "It gives 13 features"),
+        (joined("hidden1", "hidden2", frozen=False), "may still learn"),
+        (joined("hidden1", "hidden2", join=list), "two outputs"),
+        (new_layers, "are these new layers"),
+        (lambda m: m.get_layer("hidden1").output, "not a model"),
+        (lambda m: m.get_layer("hidden1"), "A model is wanted"),
+        ("hidden1", "a function"),
     ],
     "start.pairs": [
         (lambda f, s: ahead_by_zip(s, f), "scratch is ahead"),
-        (lambda f, s: (ahead_by_zip(f, s)[0] / 100, 3), "That is a share"),
+        (lambda f, s: (ahead_by_zip(f, s)[0] / 100, 3), "That is a fraction:"),
         (lambda f, s: (100 * (max(f) - max(s)), 3), "compares the best draws"),
         (lambda f, s: ahead_by_zip(sorted(f), sorted(s)), "were the lists sorted"),
-        (lambda f, s: (ahead_by_zip(f, s)[0], 0.6), "share of the draws"),
+        (lambda f, s: (ahead_by_zip(f, s)[0], 0.6), "fraction of the draws"),
         (lambda f, s: (ahead_by_zip(f, s)[0], 2), "which way round"),
         (lambda f, s: (ahead_by_zip(f, s)[0], 4), "above 0"),
         (lambda f, s: (100 * (f[0] - s[0]), 3), "mean of those"),
@@ -144,15 +159,20 @@ WRONG = {
         (12, "a function"),
     ],
     "start.source": [
+        (lambda: source(which_arm, end="hidden2"), "does your source ask it"),
+        (lambda: source(lambda points, arm, radius: points[:, 0] > 0), "follow from one finer"),
+        (lambda: source(which_eighth, end="hidden2"), "cut where it is answered"),
         (
-            lambda: source(lambda points, arm, radius: points[:, 0] > 0),
-            "answered without seeing the spirals",
+            lambda: source(lambda points, arm, radius: (arm >= 2) != (radius > 0.575)),
+            "one question and no other",
         ),
-        (lambda: source(which_arm, end="answer", epochs=1), "probabilities of an answer"),
         (lambda: source(which_arm, epochs=1, frozen=False), "may still learn"),
         (source, "As in the beginning".lower()),
-        (lambda: head(inputs=3), "does not take points"),
-        ("arms", "A backbone is wanted"),
+        (
+            lambda: keras.Sequential([keras.Input((3,)), layers.Dense(2)]),
+            "does not take points",
+        ),
+        ("hidden2", "A backbone is wanted"),
     ],
 }
 
