@@ -246,7 +246,9 @@ def test_the_bundled_images_hold_no_copies(capsys):
     source = assets.path("cats-vs-dogs")
     path = intake.images(source)
     said = capsys.readouterr().out.splitlines()
-    assert said[3:] == ["1 file (SHA256SUMS) left out. They lie beside the class folders."]
+    loose = sorted(path.name for path in source.iterdir() if path.is_file())
+    assert len(said) == 4 and said[3].endswith(" left out. They lie beside the class folders.")
+    assert f"{len(loose)} file" in said[3] and f"({', '.join(loose)})" in said[3]
     kept, bundled = images.load(path, size=16), images.load("cats-vs-dogs", size=16)
     for (_, one), (_, other) in zip(kept.splits(), bundled.splits(), strict=True):
         np.testing.assert_array_equal(one.x, other.x)
@@ -386,6 +388,35 @@ def test_frames_of_a_video_are_split_by_time_and_it_is_said_what_that_means(tmp_
     for label in (0, 1):
         of_class = data.table.label == label
         assert names[of_class].is_monotonic_increasing
+
+
+def test_one_class_of_frames_beside_one_of_photographs(tmp_path, capsys):
+    webcam(tmp_path / "both")
+    shutil.rmtree(tmp_path / "both" / "open")
+    photographs(tmp_path / "both", ("outside",), 60)
+    data = images.load(intake.images(tmp_path / "both"), per_class=30, size=16)
+    said = capsys.readouterr().out
+    assert "Nearly all of the images of closed are copies of one another, as frames" in said
+    assert "of 120 images only 61 differ" in said
+    assert [np.bincount(e.y).tolist() for _, e in data.splits()] == [[36, 36], [12, 12], [12, 12]]
+
+
+def test_frames_of_two_videos_of_each_class(tmp_path, capsys):
+    for scene in (1, 2):
+        webcam(tmp_path / f"video{scene}", 30, seed=scene, scene=scene)
+        for kind in ("closed", "open"):
+            (tmp_path / "own" / kind).mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"video{scene}" / kind).rename(tmp_path / "own" / kind / f"video {scene}")
+    data = images.load(intake.images(tmp_path / "own"), per_class=30, size=16)
+    assert "of 120 images only 4 differ" in capsys.readouterr().out
+    assert [np.bincount(e.y).tolist() for _, e in data.splits()] == [[36, 36], [12, 12], [12, 12]]
+
+
+def test_two_frames_are_too_few(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"too few images to split \(\d\): give each class at least"
+    ):
+        intake.images(webcam(tmp_path / "webcam", 1))
 
 
 def test_videos_that_a_person_split_stay_as_they_are(tmp_path, capsys):

@@ -175,20 +175,24 @@ def _refuse_two_classes(table):
 
 def _assign(table, root, lines):
     """A split for each image: copies together; images of one video in the order of their names."""
-    groups = table.near.nunique()
-    video = table.groupby("near").size().max() > len(table) / 2
-    if not video:
+    groups, count = table.near.nunique(), len(table)
+    largest = table.groupby(["kind", "near"]).size().groupby("kind").max()
+    sizes = table.groupby("kind").size()
+    videos = sizes.index[(largest > sizes / 2) & (sizes >= 15)]
+    few = sizes.min() < 5  # too few for three splits in the order of time
+    if few or table.near.value_counts().max() <= count / 2:
         try:
             return SPLIT_OF_FOLD[folders.folds(table.kind, table.near, root=root, what="images")]
         except ValueError:
-            if groups > len(table) / 2:
+            if few or (groups > count / 2 and not len(videos)):
                 raise
+    which = f"{count} images" if groups <= count / 2 else f"images of {', '.join(videos)}"
     lines.append(
-        f"Nearly all of the {len(table)} images are copies of one another, as frames of a video "
-        f"are: there are only {groups} groups that differ. They are split by the order of their "
-        "names: of each class the first 60 % are for training, the next 20 % for validation, the "
-        "last 20 % for the test. So the test says little about another place or day: record a "
-        "second video, and make folders train, validation and test, each with videos of its own."
+        f"Nearly all of the {which} are copies of one another, as frames of a video are: of "
+        f"{count} images only {groups} differ. They are split by the order of their names: of each "
+        "class the first 60 % are for training, the next 20 % for validation, the last 20 % for "
+        "the test. So the test says little about another place or day: record a second video, and "
+        "make folders train, validation and test, each with videos of its own."
     )
     by_class = table.groupby("kind").path
     place = by_class.cumcount() / by_class.transform("size")
