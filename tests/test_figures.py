@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from course.display import players
 from helpers import plots
@@ -168,13 +169,6 @@ def test_long_sentences_are_broken_into_lines(drawn):
 LOG_MEL = np.linspace(-7, 2, 200 * 64).reshape(200, 64)
 
 
-def test_waveforms(drawn):
-    audio.waveforms([np.ones(16_000), np.zeros(8_000)], ["one", "two"], alt="Waves.")
-    one, two = drawn[0][0].axes
-    assert one.lines[0].get_xdata()[-1] == pytest.approx(1, abs=1e-4) and two.get_title() == "two"
-    assert set(one.lines[0].get_ydata()) == {1} and one.get_xlabel() == "s"
-
-
 def test_spectrograms_have_a_floor_of_their_own(drawn):
     audio.spectrograms([LOG_MEL, LOG_MEL - 2], ["loud", "quiet"], alt="Two.")
     for axis, log_mel in zip(drawn[0][0].axes, (LOG_MEL, LOG_MEL - 2), strict=True):
@@ -216,10 +210,10 @@ def test_front_end(drawn):
     assert np.array_equal(mel.images[0].get_array(), LOG_MEL.T)
 
 
-def test_through_time(drawn):
+def test_draw_through_time():
     curves = {"cough": [0.1, 0.9], "other": [0.9, 0.1]}
-    audio.through_time(LOG_MEL, curves, [0.48, 0.96], alt="Along.")
-    upper, lower = drawn[0][0].axes
+    upper, lower = Figure().subplots(2, 1, sharex=True)
+    audio.draw_through_time((upper, lower), LOG_MEL, curves, [0.48, 0.96])
     assert np.array_equal(upper.images[0].get_array(), LOG_MEL.T)
     assert lower.lines[0].get_xydata().tolist() == [[0.48, 0.1], [0.96, 0.9]]
     assert lower.get_xlim() == (0, 2) == upper.get_xlim() and lower.get_ylabel() == "probability"

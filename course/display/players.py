@@ -48,13 +48,13 @@ def listen_along(
     waveform: np.ndarray, log_mel: np.ndarray, curves: dict[str, Sequence[float]],
     seconds: Sequence[float], title: str, *, scale=None, alt: str,
 ) -> None:
-    """As `figures.through_time`, with a player below whose cursor runs over both panels.
+    """A spectrogram, probabilities below it, and a player whose cursor runs over both panels.
 
     A line under the player says what is probable at the cursor.
 
     Args:
         waveform: (samples,), -1 to 1.
-        log_mel, curves, seconds, scale: as for `figures.through_time`.
+        log_mel, curves, seconds, scale: as for `figures.draw_through_time`.
         title: a line above.
         alt: what the figure shows.
     """

@@ -9,13 +9,11 @@ from helpers.audio.data import (
     OTHER, RATE, clip_table, fit_length, load, read_clip,
 )  # fmt: skip
 from helpers.audio.spectrograms import (
-    HOP, PATCH, PATCH_HOP, WINDOW,
-    SpecAugment, log_mel, log_mel_librosa, mel_weights, padded_length, patches,
+    HOP, PATCH, PATCH_HOP, WINDOW, log_mel, padded_length, patches,
 )  # fmt: skip
-from helpers.audio.yamnet import YamnetLayer, yamnet, yamnet_patches
+from helpers.audio.yamnet import YamnetLayer, yamnet
 
 __all__ = [
-    "HOP", "OTHER", "PATCH", "PATCH_HOP", "RATE", "WINDOW", "SpecAugment", "YamnetLayer",
-    "clip_table", "fit_length", "load", "log_mel", "log_mel_librosa", "mel_weights",
-    "padded_length", "patches", "read_clip", "yamnet", "yamnet_patches",
+    "HOP", "OTHER", "PATCH", "PATCH_HOP", "RATE", "WINDOW", "YamnetLayer", "clip_table",
+    "fit_length", "load", "log_mel", "padded_length", "patches", "read_clip", "yamnet",
 ]  # fmt: skip

@@ -26,16 +26,6 @@ class Scale(NamedTuple):
 YAMNET = Scale()
 
 
-def waveforms(
-    sounds: Sequence[np.ndarray], titles: Sequence[str], *, scale: Scale = YAMNET, alt: str
-) -> None:
-    """Sounds of shape (samples,), -1 to 1, over time in seconds, each on its own scale."""
-    with plots.canvas(1, len(sounds), (2.6, 1.9), alt) as axes:
-        for axis, sound, title in zip(axes[0], sounds, titles, strict=True):
-            _wave(axis, sound, title, scale)
-        axes[0, 0].set_ylabel("amplitude")
-
-
 def spectrograms(
     log_mels: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3,
     compare: bool = False, scale: Scale = YAMNET, alt: str,
@@ -74,18 +64,16 @@ def front_end(
         _spectrogram(mel, log_mel, "4. log-mel", scale, log_mel)
 
 
-def through_time(
-    log_mel: np.ndarray, curves: dict[str, Sequence[float]], seconds: Sequence[float], *,
-    scale: Scale = YAMNET, alt: str,
-) -> None:
-    """A spectrogram; below it, by class name, a probability for each of some moments in seconds."""
-    ratios = {"height_ratios": (3, 2)}
-    with plots.canvas(2, 1, (8, 1.9), alt, sharex=True, gridspec_kw=ratios) as axes:
-        draw_through_time(axes[:, 0], log_mel, curves, seconds, scale)
-
-
 def draw_through_time(axes, log_mel, curves, seconds, scale: Scale = YAMNET) -> None:
-    """The figure of `through_time` on two given axes, for a player with a cursor."""
+    """A spectrogram and, below it, probabilities; on two given axes, for a player with a cursor.
+
+    Args:
+        axes: the upper and the lower one.
+        log_mel: (frames, bands).
+        curves: by class name, a probability for each of some moments.
+        seconds: those moments.
+        scale: of the spectrogram.
+    """
     upper, lower = axes
     _spectrogram(upper, log_mel, "", scale, log_mel)
     for i, (name, probabilities) in enumerate(curves.items()):

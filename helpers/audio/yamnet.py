@@ -5,13 +5,8 @@ you need the convolutions themselves: `body` builds them for any width, `read_bo
 a module. YAMNet is the MobileNet of Howard et al. (2017) on patches of a log-mel spectrogram.
 """
 
-import re
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 
-from helpers import assets
 from helpers.audio.data import RATE
 from helpers.audio.spectrograms import BANDS, PATCH, padded_length, patches
 from helpers.hub import HubLayer
@@ -29,108 +24,43 @@ LAYERS = (
 class YamnetLayer(HubLayer):
     """A module with YAMNet's call, one waveform (samples,), as a layer for batches of them.
 
-    Clip by clip: joined into one long waveform they would be faster only if no patch lay across
-    a border, and those that do cost more than a larger batch saves.
-
-    Args:
-        module: the folder of a SavedModel, or the name of an asset.
-        pooled: whether to return one embedding per clip (n, d), the mean over its patches, each
-            scaled to length 1 so that loud patches count no more than quiet ones; else
-            scores (n, patches, classes), embeddings (n, patches, d), log-mel (n, frames, 64).
-        last_blocks: how many of its blocks, counted from the end, learn when the layer is made
-            trainable; None for all of them.
-
-    Raises:
-        ValueError: `last_blocks` is given and the module names no blocks (layer1, layer2 ...).
+    Gives one embedding per clip, the mean over its patches, each scaled to length 1 so that loud
+    patches count no more than quiet ones. It runs clip by clip: joined into one long waveform they
+    would be faster only if no patch lay across a border.
     """
 
-    def __init__(self, module="yamnet", *, pooled=True, last_blocks=None, **kwargs):
+    def __init__(self, module="yamnet", **kwargs):
         super().__init__(module, **kwargs)
-        self.pooled, self.last_blocks = pooled, last_blocks
-        outputs = HubLayer.call(self, tf.zeros(padded_length(0)))
-        self._specs = tuple(tf.TensorSpec([None, each.shape[-1]], tf.float32) for each in outputs)
-        if last_blocks is not None and not self._last():
-            raise ValueError(
-                f"{self.module} has no variables named layer1, layer2 and so on: take "
-                "last_blocks=None, and all of it learns."
-            )
-        self.trainable = kwargs.get("trainable", False)
-
-    @property
-    def trainable(self):
-        """Whether the module, or its last blocks, learn."""
-        return super().trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        HubLayer.trainable.fset(self, value)
-        if value and getattr(self, "last_blocks", None) is not None:
-            for variable in self.trainable_variables:
-                variable.trainable = _block(variable) in self._last()
-
-    def _last(self):
-        blocks = sorted({_block(variable) for variable in self.weights} - {None})
-        return blocks[len(blocks) - self.last_blocks :]
+        self.width = self.module_callable(tf.zeros(padded_length(0)))[1].shape[-1]
 
     def call(self, waveforms, training=False):
-        """Waveforms (n, samples) in; see `pooled` for what comes out."""
+        """Waveforms (n, samples) in, embeddings (n, d) out."""
 
         def hear(waveform):
-            outputs = HubLayer.call(self, waveform, training=training)
-            if not self.pooled:
-                return tuple(outputs)
-            return tf.reduce_mean(tf.math.l2_normalize(outputs[1], axis=-1), axis=0)
+            _, embeddings, _ = HubLayer.call(self, waveform, training=training)
+            return tf.reduce_mean(tf.math.l2_normalize(embeddings, axis=-1), axis=0)
 
-        specs = tf.TensorSpec(self._specs[1].shape[1:], tf.float32) if self.pooled else self._specs
-        return tf.map_fn(hear, waveforms, fn_output_signature=specs)
+        signature = tf.TensorSpec([self.width], tf.float32)
+        return tf.map_fn(hear, waveforms, fn_output_signature=signature)
 
     def get_config(self):
         """The arguments, for saving."""
         config = super().get_config()
         config.pop("output")
-        return {**config, "pooled": self.pooled, "last_blocks": self.last_blocks}
+        return config
 
 
-def _block(variable):
-    """The number of the block that a variable belongs to; None for the classifier."""
-    found = re.match(r"layer(\d+)\b", variable.name)
-    return found and int(found[1])
-
-
-def yamnet(last_blocks: int | None = None, module: str = "yamnet") -> keras.Model:
+def yamnet(module: str = "yamnet") -> keras.Model:
     """YAMNet from TensorFlow Hub as a frozen feature extractor.
 
     Args:
-        last_blocks: how many of its 14 blocks learn when it is fine-tuned; all if None.
         module: the name of an asset, or the folder of a SavedModel with the same call.
 
     Returns:
         A model from waveforms (n, samples), -1 to 1, 16 kHz, to one embedding per clip (n, d).
     """
     waveforms = keras.Input((None,), name="waveforms")
-    layer = YamnetLayer(module, last_blocks=last_blocks, name="yamnet_module")
-    return keras.Model(waveforms, layer(waveforms), name="yamnet")
-
-
-def yamnet_patches(module: str = "yamnet") -> tuple[keras.Model, tuple[str, ...]]:
-    """YAMNet patch by patch, and the names of the classes that it was pretrained on.
-
-    Returns:
-        A model from waveforms (n, samples) to scores (n, patches, classes), 0 to 1, embeddings
-        (n, patches, d) and log-mel spectrograms (n, frames, 64); class names.
-
-    Raises:
-        ValueError: the module has no file of class names.
-    """
-    waveforms = keras.Input((None,), name="waveforms")
-    layer = YamnetLayer(module, pooled=False, name="yamnet_module")
-    profile = layer.profile
-    folder = Path(layer.module) if profile is None else assets.path(layer.module, profile=profile)
-    names = sorted((folder / "assets").glob("*class_map.csv"))
-    if not names:
-        raise ValueError(f"{folder / 'assets'} holds no *class_map.csv: the names are missing.")
-    model = keras.Model(waveforms, layer(waveforms), name="yamnet_patches")
-    return model, tuple(pd.read_csv(names[0]).display_name)
+    return keras.Model(waveforms, YamnetLayer(module)(waveforms), name="yamnet")
 
 
 def body(width: float = 1.0, last: int | None = None) -> keras.Model:
