@@ -5,121 +5,53 @@ import pandas as pd
 from gensim.models import KeyedVectors
 
 from course.exercises import exercise, question
-from helpers import transfer
+from helpers import training, transfer
+from helpers.data import Data, Examples, sample_per_class
 from helpers.ready import keras
-from helpers.transfer import Arrays, Part
 
-
-def _few_vectors():
-    vectors = KeyedVectors(3)
-    vectors.add_vectors(["good", "bad", "film"], np.eye(3, dtype="float32") + 1)
-    return vectors
+BUGS = ["good film", "good plot good cast", "a good dull film"], ["Good, GOOD film!", "zyzzyva"]
 
 
 @exercise(
-    "text.coverage",
-    "Nine tokens of twelve have a vector: frequent words count as often.",
-    minutes=2,
-    level="easy",
-    hints=(
-        "A share is a number divided by another. What is counted above, and what below?",
-        "A token is a word as it stands in the text: 'good' twice is two tokens.",
-        "`token in known` is True or False, and Python's `sum` counts a True as 1.",
-    ),
-)
-def coverage(answer):
-    if not callable(answer):
-        return "Is it a function of words and known words? Write `def found(...)` first."
-    words = "the film is good the cast is good the zyzzyva is qwghlm".split()
-    share = answer(words, {"the", "film", "is", "good"})
-    if isinstance(share, bool) or not isinstance(share, int | float | np.number):
-        return "Your function should give back one number: a share between 0 and 1."
-    near = {9 / 12: None, 4 / 7: "words", 4 / 12: "mixed", 9: "count", 3 / 12: "missing", 75: "%"}
-    for value, kind in near.items():
-        if abs(share - value) < 1e-6:
-            return {
-                None: None,
-                "words": "That is the share of different words: does 'good', which stands there "
-                "twice, count twice?",
-                "mixed": "You divide different words by tokens: do both numbers count repetitions?",
-                "count": "That is how many were found: of how many in all?",
-                "missing": "That is the share without a vector: which share was asked for?",
-                "%": "That is in per cent: can you give it as a share between 0 and 1?",
-            }[kind]
-    if share > 1:
-        return f"Your share is {share:.4g}, but no share is larger than 1: what do you divide by?"
-    return f"Your share is {share:.3f}: how many of the 12 tokens are among the known words?"
-
-
-@exercise(
-    "text.pad",
-    "Words stand on the left, zeros on the right, and every row is as long.",
-    minutes=4,
-    level="easy",
-    hints=(
-        "Two things can happen to a list: it is too short, or it is too long. Try both by hand.",
-        "`[0] * n` is a list of n zeros, and `+` joins two lists. On which side do they go?",
-        "Add more zeros than can be needed, then keep the first `length` numbers with a slice.",
-    ),
-)
-def pad(answer):
-    if not callable(answer):
-        return "Is it a function of a list of ids and a length? Write `def pad_right(...)` first."
-    short, long = answer([7, 8], 5), answer([3, 4, 5, 6, 7, 8], 4)
-    if short is None or long is None:
-        return "Your function gave back nothing: does it end in `return`?"
-    short, long = [int(i) for i in short], [int(i) for i in long]
-    if short == [7, 8, 0, 0, 0] and long == [3, 4, 5, 6]:
-        return None
-    if short == [0, 0, 0, 7, 8]:
-        return "Those zeros stand on the left: where must they be so that the mask ends, and stays?"
-    if len(short) != 5:
-        return f"A review of 2 words became {len(short)} numbers: how many should 5 - 2 zeros make?"
-    if short == [7, 8, 1, 1, 1]:
-        return "You filled up with 1: which id means padding, and which one an unknown word?"
-    if len(long) != 4:
-        return f"A review of 6 words became {len(long)} numbers: what happens to those beyond 4?"
-    if long == [5, 6, 7, 8]:
-        return "You kept the last words: which end does TextVectorization cut off?"
-    return f"[7, 8] became {short}: which words should stand first, and what fills the rest?"
-
-
-@exercise(
-    "text.matrix",
-    "Two rows without a word, and each word's vector in the row of its id.",
+    "text.bugs",
+    "Words of the training reviews, ids of the new ones, and every row as long.",
     minutes=5,
-    level="medium",
+    level="easy",
     hints=(
-        "Which ids are there? One for each entry of the vocabulary, the first two included.",
-        "Begin with zeros: `np.zeros((how many ids, vectors.vector_size))`. Which rows stay so?",
-        "`enumerate(vocabulary)` gives each id with its word. Skip the first two ids, and ask "
-        "`word in vectors` before you look a word up.",
+        "Call it with three short training texts and two new ones. Which texts come back, and in "
+        "which spelling do words have an id?",
+        "`adapt` reads the texts that give the words; the layer is called with those to encode. "
+        "`standardize` has a default that suits reviews.",
+        "A slice can only shorten rows. `TextVectorization` has an argument that cuts and pads: "
+        "`output_sequence_length`.",
     ),
 )
-def matrix(answer):
+def bugs(answer):
     if not callable(answer):
-        return "Is it a function of vectors and vocabulary? Write `def build(...)` first."
-    vectors, vocabulary = _few_vectors(), ["", "[UNK]", "film", "zyzzyva", "good"]
-    built = answer(vectors, vocabulary)
-    if not isinstance(built, np.ndarray):
-        return "Your function gave back no array: does it start from `np.zeros` and return it?"
-    right = np.zeros((5, 3), "float32")
-    right[2], right[4] = vectors["film"], vectors["good"]
-    if built.shape == right.shape and np.array_equal(built, right):
+        return "Is it a function of two lists of texts and a length? Write `def encode(...)` first."
+    long, short = (np.asarray(answer(*BUGS, length)) for length in (6, 2))
+    if long.ndim != 2 or short.ndim != 2:
+        return "The answer is one array of ids, a row for each new review: what came back?"
+    if len(long) == 3:
+        return "Three rows came back, one for each training text: whose ids were asked for?"
+    if len(long) != 2:
+        return f"Two new reviews became {len(long)} rows: does each of them get one?"
+    if long.shape[1] != 6:
+        return f"Rows should have 6 ids and have {long.shape[1]}: who pads what is too short?"
+    if short.shape[1] != 2:
+        return f"Rows should have 2 ids and have {short.shape[1]}: who cuts what is too long?"
+    layer = keras.layers.TextVectorization(output_sequence_length=6)
+    layer.adapt(BUGS[0])
+    right = np.asarray(layer(BUGS[1]))
+    if np.array_equal(long, right) and np.array_equal(short, right[:, :2]):
         return None
-    if built.shape[-1:] != (3,):
-        return f"Its shape is {built.shape}: how many columns has a vector of 3 numbers?"
-    if len(built) == 3 or (len(built) != 5 and built.ndim == 2):
-        return f"It has {len(built)} rows for 5 ids: do padding and unknown words get rows, too?"
-    if built.shape != right.shape:
-        return f"Its shape is {built.shape}: has each of the 5 ids a row of 3 numbers?"
-    if any(np.array_equal(np.roll(built, -shift, axis=0), right) for shift in (-2, -1, 1, 2)):
-        return "Every vector stands in another word's row: does id i look up row i?"
-    if built[0].any():
-        return "Row 0 is not zero: which word has the id 0?"
-    if built[3].any():
-        return "A word without a vector got one: what should stand in the row of 'zyzzyva'?"
-    return "Some rows are not the vectors of their words: look at the row of 'film', which is 2."
+    if np.array_equal(long[:, ::-1], right) or (long[1, 0] == 0 and long[1, -1] == 1):
+        return "The zeros stand on the left: where does Keras expect padding?"
+    if long[1, 0] > 1:
+        return "'zyzzyva' has an id of its own: which reviews taught the layer its words?"
+    if long[0, 0] == 1:
+        return "'Good,' is an unknown word, and 'good' is known: who strips capitals and commas?"
+    return f"'Good, GOOD film!' became {long[0].tolist()}: is each id that of its word?"
 
 
 @exercise(
@@ -136,7 +68,7 @@ def matrix(answer):
 def freeze(answer):
     if not callable(answer):
         return "Is it a function of a model and a matrix? Write `def borrow(...)` first."
-    transfer.set_seed(0)
+    training.set_seed(0)
     model = keras.Sequential(
         [
             keras.Input((4,), dtype="int32"),
@@ -155,7 +87,7 @@ def freeze(answer):
         return "Your function gave back no model: does it end in `return model`?"
     if not np.allclose(returned.get_layer("embedding").get_weights()[0], vectors):
         return "The embedding does not hold the matrix: which method of a layer sets its weights?"
-    if not transfer.trained_parameters(returned):
+    if not transfer.trainable_parameter_count(returned):
         return "Now nothing can learn: can you freeze the embedding alone?"
     before = transfer.snapshot(returned)
     returned.fit(x, y, verbose=0)
@@ -167,134 +99,149 @@ def freeze(answer):
     return "The flag is set, and the vectors moved all the same: who reads it, and when?"
 
 
+def _few_vectors():
+    vectors = KeyedVectors(3)
+    vectors.add_vectors(["good", "bad", "film"], np.eye(3, dtype="float32") + 1)
+    return vectors
+
+
 @exercise(
-    "text.average",
-    "The mean of the two known words; padding and unknown count for nothing.",
-    minutes=5,
+    "text.grow",
+    "Old ids kept what they learned, and new ones start from their vectors.",
+    minutes=8,
     level="medium",
     hints=(
-        "Which of the ids are words that the matrix knows? Two ids never are.",
-        "`ids[ids > 1]` keeps the known words, and `matrix[...]` of them gives a row for each.",
-        "Sum these rows over axis 0, and divide by how many there are, or by 1 if there are none.",
+        "How many rows does the new table have, and which of them exist already?",
+        "`embedding.get_weights()[0]` is the old table. Make one for the new words, and join the "
+        "two with `np.concatenate`: which comes first?",
+        "`keras.layers.Embedding(rows, size, mask_zero=True)` has no weights before `build()`; "
+        "then `set_weights([table])` puts them in.",
+    ),
+)
+def grow(answer):
+    if not callable(answer):
+        return "Is it a function of embedding, vectors and words? Write `def grow(...)` first."
+    vectors, old = _few_vectors(), np.arange(12, dtype="float32").reshape(4, 3) / 10
+    embedding = keras.layers.Embedding(4, 3, mask_zero=True)
+    embedding.build()
+    embedding.set_weights([old])
+    made = answer(embedding, vectors, ["film", "zyzzyva", "good"])
+    if not isinstance(made, keras.layers.Embedding):
+        return "Your function gave back no `Embedding` layer: does it end in `return`?"
+    if not made.weights:
+        return "The layer has no weights yet: who makes them before something is put in?"
+    right = np.concatenate([old, [vectors["film"], np.zeros(3), vectors["good"]]])
+    table = made.get_weights()[0]
+    if not np.array_equal(embedding.get_weights()[0], old):
+        return "The old layer has changed: can you leave it as it was, and fill a new one?"
+    if table.shape != right.shape:
+        return f"4 old rows and 3 new words make a table of {right.shape}, not {table.shape}."
+    if np.allclose(table, right):
+        return None if made.mask_zero else "All rows are right: what tells later layers to skip 0?"
+    if np.allclose(table[-4:], old):
+        return "The new words come first: which ids do the old words have now?"
+    if not np.allclose(table[:4], old):
+        return "The first four rows are not the old ones: where does what was learned stay?"
+    if table[5].any():
+        return "'zyzzyva' has no vector and got a row that is not zero: what should it start from?"
+    return "A new word's row is not its vector: look at that of 'film', which is 4."
+
+
+TABLE = np.array([[9, -9], [-6, -1], [-1, -4], [-3, -2], [5, 6]], "float32")
+ROWS = np.array([[2, 1, 3, 0, 0, 0], [4, 2, 2, 2, 0, 0]], "int32")
+
+
+def _outputs(answer, what):
+    """What the learner's model makes of ROWS, or a sentence about why there is nothing."""
+    if not callable(answer):
+        return None, f"Is it a function of a matrix and a length? Write `def {what}(...)` first."
+    model = answer(TABLE, 6)
+    if not isinstance(model, keras.Model):
+        return None, "Your function gave back no Keras model: does it return one?"
+    found = np.asarray(model(ROWS))
+    if found.shape != (2, 2):
+        return None, f"Two reviews became {found.shape}: is that one vector of 2 numbers for each?"
+    return found, None
+
+
+@exercise(
+    "text.average",
+    "The mean of the known words; padding and unknown words count for nothing.",
+    minutes=8,
+    level="medium",
+    hints=(
+        "The pooling layer leaves out what the mask leaves out. Which id does `mask_zero` mask, "
+        "and which one should be masked as well?",
+        "Change the ids before they reach the embedding: `keras.ops.where(condition, a, b)` works "
+        "on a `keras.Input`, too.",
+        "`keras.Input`, then `where(ids > 1, ids, 0)`, then an `Embedding` with `mask_zero=True` "
+        "and `weights=[matrix]`, then `GlobalAveragePooling1D`, and `keras.Model` around them.",
     ),
 )
 def average(answer):
-    if not callable(answer):
-        return "Is it a function of ids and a matrix? Write `def mean_vector(...)` first."
-    rows = np.array([[0, 0], [0, 0], [1, 4], [3, 2]], "float32")
-    mean = answer(np.array([2, 1, 3, 0, 0, 0]), rows)
-    mean = None if mean is None else np.asarray(mean)
-    if mean is None or mean.shape != (2,):
-        return "The answer is one vector of 2 numbers: over which axis do you take the mean?"
-    if np.allclose(mean, [2, 3]):
-        nothing = np.asarray(answer(np.array([1, 0, 0]), rows))
-        if np.isnan(nothing).any():
-            return "A review of unknown words only gives nan: what do you divide by?"
-        return None
-    if np.allclose(mean, [4 / 6, 1]):
-        return "You divide by the padded length: how many of these six ids are words?"
-    if np.allclose(mean, [4 / 3, 2]):
-        return "You divide by 3: does the unknown word, id 1, have a vector?"
-    if np.allclose(mean, [4, 6]):
-        return "That is the sum: does a long review count more than a short one?"
-    return f"For two known words, (1, 4) and (3, 2), you found {mean.round(2).tolist()}."
-
-
-_PUSH = np.array([0, 0, 2.0, -1.5, 0.4, 0.7])  # how much each of six ids speaks for positive
-
-
-def _belief(ids):
-    """A judge that reads by length, as the fast LSTM does, and gives late words more weight."""
-    ids = np.asarray(ids)
-    if ids.ndim != 2:
-        raise ValueError(f"believe takes rows of ids (n, length), not the shape {ids.shape}.")
-    place = np.arange(ids.shape[1])
-    read = place < (ids > 0).sum(axis=1, keepdims=True)
-    positive = 1 / (1 + np.exp(-(_PUSH[ids] * (1 + 0.3 * place) * read).sum(axis=1)))
-    return np.stack([1 - positive, positive], axis=1)
-
-
-def _hidden(ids, how):
-    """A row for each word of `ids` in which it is hidden in some way."""
-    places = np.flatnonzero(ids)
-    rows = np.repeat(ids[None], len(places), axis=0)
-    for row, place in zip(rows, places, strict=True):
-        if how == "deleted":
-            row[:] = np.append(np.delete(row, place), 0)
-        elif how == "cumulative":
-            row[: place + 1] = 1
-        elif how == "alone":
-            row[(np.arange(len(row)) != place) & (row > 0)] = 1
-        else:
-            row[place] = {"unknown": 1, "padding": 0}[how]
-    return _belief(rows)[:, 1]
+    found, fault = _outputs(answer, "averager_of_known")
+    if fault:
+        return fault
+    rows = [TABLE[each[each > 1]] for each in ROWS]
+    known = {
+        "mean": None,
+        "padded": "You divide by the padded length, or average over it: who masks the zeros?",
+        "unknown": "You divide by all words: does the unknown word, id 1, take part?",
+        "sum": "That is the sum: does a long review count more than a short one?",
+        "max": "That is the largest number: is it the mean that was asked for?",
+    }
+    right = {
+        "mean": [r.mean(0) for r in rows],
+        "padded": TABLE[ROWS].mean(1),
+        "unknown": [TABLE[each[each > 0]].mean(0) for each in ROWS],
+        "sum": [r.sum(0) for r in rows],
+        "max": [r.max(0) for r in rows],
+    }
+    for name, message in known.items():
+        if np.allclose(found, right[name], atol=1e-5):
+            return message
+    if np.allclose(found, [r.sum(0) / 6 for r in rows], atol=1e-5):
+        return known["padded"]
+    return f"For two known words, (-1, -4) and (-3, -2), you found {found[0].round(2).tolist()}."
 
 
 @exercise(
-    "text.occlude",
-    "Belief with the word minus belief without it, for each word, and the review as it was.",
-    minutes=10,
+    "text.strongest",
+    "The maximum over words; the row of padding, however large, takes no part.",
+    minutes=8,
     level="medium",
     hints=(
-        "How sure is the judge of the whole review? And how sure if one word cannot be read?",
-        "Id 1 is the unknown word: it takes a place and says nothing. Hide each word in a copy of "
-        "the ids, or else it stays hidden for the next.",
-        "For each place with an id above 0: `copy = ids.copy()`, `copy[place] = 1`, and subtract "
-        "`believe(copy[None])[0, 1]` from the belief in the whole review.",
+        "`GlobalMaxPooling1D` takes the maximum over all places. Which of the six places are no "
+        "words, and what do they hold?",
+        "It knows no mask, so padding must not be able to win: which number never is a maximum?",
+        "After the embedding: `keras.ops.where(words, vectors, -1e9)`, where `words` is "
+        "`keras.ops.expand_dims(ids > 0, -1)`. Then pool. (`ids == 0` does not work on a "
+        "`keras.Input`; `keras.ops.equal(ids, 0)` does.)",
     ),
 )
-def occlude(answer):
-    if not callable(answer):
-        return "Is it a function of believe and ids? Write `def pushes(believe, ids)` first."
-    ids = np.array([4, 2, 5, 3, 0, 0])
-    given = ids.copy()
-    found = answer(_belief, given)
-    if found is None:
-        return "Your function gave back nothing: does it end in `return`?"
-    found, whole = np.asarray(found, dtype=float), _belief(ids[None])[0, 1]
-    if found.shape == ids.shape:
-        return "You gave 6 numbers for a review of 4 words: can padding speak for a class?"
-    if found.shape != (4,):
-        return f"Your answer has the shape {found.shape}: one number for each of the 4 words?"
-    pushed = whole - _hidden(ids, "unknown")
-    if np.allclose(found, pushed):
-        if not np.array_equal(given, ids):
-            return "The numbers are right, but the review that was handed in has changed: a copy?"
+def strongest(answer):
+    found, fault = _outputs(answer, "strongest")
+    if fault:
+        return fault
+    vectors = TABLE[ROWS]
+    words = ROWS[..., None] > 0
+    right = np.where(words, vectors, -np.inf).max(1)
+    if np.allclose(found, right):
         return None
-    known = [
-        (-pushed, "Every sign is turned: which column is positive, and what do you subtract?"),
-        (
-            _hidden(ids, "unknown"),
-            "These are the beliefs without each word: with what are they to be compared?",
-        ),
-        (
-            whole - _hidden(ids, "padding"),
-            "You hide with 0, which is padding: what does a judge do that reads up to the first "
-            "zeros? Which id is a word that says nothing?",
-        ),
-        (
-            whole - _hidden(ids, "deleted"),
-            "You take the word out, and all later ones move: how can it go and its place stay?",
-        ),
-        (
-            whole - _hidden(ids, "cumulative"),
-            "From the second word on, the earlier ones stay hidden: do you hide in a copy?",
-        ),
-        (
-            _hidden(ids, "alone"),
-            "That is what each word says alone: what does it add to all the others?",
-        ),
-    ]
-    for numbers, message in known:
-        if np.allclose(found, numbers):
-            return message
-    return (
-        f"The first word moves the belief from {whole - pushed[0]:.2f} to {whole:.2f}, and you "
-        f"found {found[0]:.2f}: which two beliefs do you compare?"
-    )
+    if np.allclose(found, vectors.max(1)):
+        return "The row of padding won: does `GlobalMaxPooling1D` look at the mask?"
+    if np.allclose(found, np.where(words, vectors, 0).max(1)):
+        return "Padding counts as 0, which is more than any negative number: can it still win?"
+    if np.allclose(found, np.where(words, vectors, np.inf).min(1)):
+        return "That is the smallest number: is it the maximum that was asked for?"
+    if np.allclose(found, (vectors * words).sum(1) / words.sum(1)):
+        return "That is the mean: which number of the strongest word is left of it?"
+    if np.allclose(found, np.where(ROWS[..., None] > 1, vectors, -np.inf).max(1)):
+        return "You leave out the unknown word as well: only padding was to take no part."
+    return f"For the words (-1, -4), (-6, -1) and (-3, -2) you found {found[0].round(2).tolist()}."
 
 
-STRENGTHS = (0.005, 0.05, 0.5, 5)
+CHOICES = (0.005, 0.05, 0.5, 5)
 
 
 def _toy_averages():
@@ -305,16 +252,16 @@ def _toy_averages():
         y = np.arange(2 * count, dtype="int32") % 2
         x = rng.normal(size=(len(y), 20)) * np.linspace(2, 0.5, 20)
         x[:, :6] += 0.8 * (2 * y[:, None] - 1)
-        parts.append(Part(x.astype("float32"), y))
-    return Arrays(*parts, ("negative", "positive"))
+        parts.append(Examples(x.astype("float32"), y))
+    return Data(*parts, ("negative", "positive"))
 
 
 def _scores(data, part):
-    """Accuracy of a head of each strength: on the reviews that chose, judged and taught."""
+    """Accuracy of a head for each C: on the reviews that choose, test and teach."""
     scores = {}
-    for strength in STRENGTHS:
-        kernel, bias = transfer.head_weights(part, strength)
-        scores[strength] = {
+    for C in CHOICES:
+        kernel, bias = transfer.head_weights(part, C)
+        scores[C] = {
             name: float(((x @ kernel + bias).argmax(axis=1) == y).mean())
             for name, (x, y) in {
                 "validation": data.validation,
@@ -326,11 +273,11 @@ def _scores(data, part):
 
 
 def _explained(rows, scores, choose, report, scale=1):
-    """Whether all rows come of this way to choose the strength and to report the accuracy."""
+    """Whether all rows come of this way to choose C and to report the accuracy."""
     for row in rows.to_dict("records"):
         here = scores[row["labels"], row["seed"]]
         best = max(each[choose] for each in here.values()) if choose else -1.0
-        mine = here[row["strength"]]
+        mine = here[row["C"]]
         if choose and mine[choose] < best or abs(row["accuracy"] - scale * mine[report]) > 1e-6:
             return False
     return True
@@ -338,14 +285,14 @@ def _explained(rows, scores, choose, report, scale=1):
 
 @exercise(
     "text.curve",
-    "A label curve of your own: the validation reviews chose, the test reviews only judged.",
+    "A label curve of your own: the validation reviews chose, the test reviews only tested.",
     minutes=20,
     level="hard",
     hints=(
-        "Write it for one budget and one seed first: draw, fit four heads, choose one, judge it. "
+        "Write it for one budget and one seed first: draw, fit four heads, choose one, test it. "
         "Which of the three parts does each of these steps need?",
-        "`transfer.fit_head(part, strength=s)` fits one head. A dictionary from strength to head "
-        "keeps the four, and `max(heads, key=...)` finds the strength with the best score.",
+        "`transfer.fit_head(drawn, C=C)` fits one head. A dictionary from `C` to head "
+        "keeps the four, and `max(heads, key=...)` finds the one with the best score.",
         "Two loops around it, one over budgets and one over seeds; inside, append a dictionary "
         "with the four columns: `accuracy` comes from `data.test`, the key of `max` does not.",
     ),
@@ -358,65 +305,106 @@ def curve(answer):
     if made is None:
         return "Your function gave back nothing: does it return its rows?"
     rows = pd.DataFrame(made)
-    if missing := [c for c in ("labels", "seed", "strength", "accuracy") if c not in rows]:
-        return f"There is no column '{missing[0]}': what should each row tell?"
+    if missing := [c for c in ("labels", "seed", "C", "accuracy") if c not in rows]:
+        return f"There is no column '{missing[0]}': what should each row hold?"
     if len(rows) == len(budgets):
-        return "One row a budget: did each seed draw, and where is the spread if you average?"
+        return "One row per budget: did each seed draw, and what varies if you average them?"
     runs = [(budget, seed) for budget in budgets for seed in seeds]
     if sorted(zip(rows.labels, rows.seed, strict=True)) != runs:
         return f"{len(rows)} rows for 2 budgets and 3 seeds: is there one for each of the 6 draws?"
-    if not set(rows.strength) <= set(STRENGTHS):
-        return f"A strength is none of {STRENGTHS}: does the column hold what `fit_head` was given?"
+    if not set(rows.C) <= set(CHOICES):
+        return f"A `C` is none of {CHOICES}: does the column hold what `fit_head` was given?"
+    return _fault_of_choice(data, rows, runs)
 
-    def all_scores(part):
-        return {run: _scores(data, part(*run)) for run in runs}
 
-    right = all_scores(lambda budget, seed: transfer.draw(data.train, budget, seed))
-    if _explained(rows, right, "validation", "test"):
+def _fault_of_choice(data, rows, runs):
+    """What is wrong with the way in which C was chosen and accuracy was measured, or None."""
+
+    def explained(choose, report, scale=1, drawn=lambda labels, seed: (labels, seed)):
+        scores = {r: _scores(data, sample_per_class(data.train, *drawn(*r))) for r in runs}
+        return _explained(rows, scores, choose, report, scale)
+
+    if explained("validation", "test"):
         return None
-    if _explained(rows, right, "test", "test"):
-        return (
-            "The reviews that judge have also chosen the strength: what is their verdict worth, "
-            "and which part is there for choosing?"
-        )
-    if _explained(rows, right, "train", "test"):
-        return (
-            "You choose what fits the drawn reviews best, and the weakest penalty always does: "
-            "which reviews did the heads not learn from, apart from the test?"
-        )
-    if _explained(rows, right, "validation", "validation"):
-        return "The accuracy is that of the reviews that chose: which ones have not been used yet?"
-    if _explained(rows, right, None, "train"):
-        return "The accuracy is that of the reviews it learned from: does it know any others?"
-    if _explained(rows, right, "validation", "test", scale=100):
-        return "The accuracies are in per cent: can you give them as shares, as `accuracy` does?"
-    if _explained(rows, all_scores(lambda *_: data.train), None, "test"):
-        return "Every head has learned from all training reviews: what is the budget there for?"
-    if _explained(
-        rows, all_scores(lambda b, _: transfer.draw(data.train, b, 0)), "validation", "test"
-    ):
-        return "Each seed gives the same: is the seed handed to `transfer.draw`?"
-    if _explained(
-        rows, all_scores(lambda b, s: transfer.draw(data.train, b // 2, s)), "validation", "test"
-    ):
-        return "The budget counts labels a class, and so does `draw`: why half of it?"
+    every = np.bincount(data.train.y).min()  # the toy's classes are equal: all its reviews
+    faults = [
+        ({"choose": "test", "report": "test"},
+         "The reviews that test have also chosen `C`: what is their accuracy worth, and which "
+         "split is there for choosing?"),
+        ({"choose": "train", "report": "test"},
+         "You choose what fits the drawn reviews best, and the weakest penalty always does: "
+         "which reviews did the heads not learn from, apart from the test?"),
+        ({"choose": "validation", "report": "validation"},
+         "The accuracy is that of the reviews that chose: which ones have not been used yet?"),
+        ({"choose": None, "report": "train"},
+         "The accuracy is that of the reviews it learned from: does it know any others?"),
+        ({"choose": "validation", "report": "test", "scale": 100},
+         "The accuracies are in per cent: can you give them as shares, as `accuracy` does?"),
+        ({"choose": None, "report": "test", "drawn": lambda *_: (every, 0)},
+         "Every head has learned from all training reviews: what is the budget there for?"),
+        ({"choose": "validation", "report": "test", "drawn": lambda labels, _: (labels, 0)},
+         "Each seed gives the same: is the seed handed to `sample_per_class`?"),
+        ({"choose": "validation", "report": "test", "drawn": lambda n, seed: (n // 2, seed)},
+         "The budget counts labels per class, as `sample_per_class` does: why half of it?"),
+    ]
+    for settings, message in faults:
+        if explained(**settings):
+            return message
     return (
-        "Some accuracies are not those of `fit_head` on `transfer.draw(data.train, budget, seed)`: "
-        "what else went in?"
+        "Some accuracies are not those of `fit_head` on "
+        "`sample_per_class(data.train, budget, seed)`: what else went in?"
     )
 
 
+question(
+    "text.encoder",
+    "50 labels per class. A sentence encoder of 22.7 million parameters (2021, trained so that "
+    "texts about the same thing lie close together) against the plain average of Word2Vec vectors "
+    "(2013, from film reviews). Which features are better here?",
+    "b",
+    a=(
+        "The sentence encoder, by several points.",
+        "It is the better reader, but it was taught to tell topics apart: praise and blame of one "
+        "film are close together for it.",
+    ),
+    b=(
+        "The average, by several points.",
+        "Its source, film reviews, is nearer to the target. Size does not make up for that here.",
+    ),
+    c=(
+        "They tie: with so few labels the features hardly matter.",
+        "With few labels the features matter most: look at random vectors, or at bag of words.",
+    ),
+)
+question(
+    "text.leak",
+    "A vocabulary from training and test reviews, and a head that learns from training reviews "
+    "only. What happens?",
+    "c",
+    a=(
+        "Nothing: no label of a test review was used.",
+        "The words were, and each of them now has its vector in the test reviews.",
+    ),
+    b=(
+        "Both the test accuracy and tomorrow's rise by the same.",
+        "The words that were added are those of the test reviews; tomorrow's reviews have others.",
+    ),
+    c=(
+        "The test accuracy rises more than tomorrow's.",
+        "The model looks better than it will be: part of the rise is bought with the test's words.",
+    ),
+)
 question(
     "text.why",
     "Why do frozen word vectors need so few labels?",
     "c",
     a=(
-        "Their network has fewer layers.",
+        "Their network has fewer layers, so that it overfits less.",
         "Both have the same layers; the frozen one only has fewer numbers to learn.",
     ),
     b=(
         "They were trained to tell good reviews from bad ones.",
-        "Word2Vec saw no labels at all. It only guessed which words stand near each other.",
+        "Word2Vec saw no labels at all. It only predicted which words stand near each other.",
     ),
     c=(
         "A word never seen in training lies near words that were.",
@@ -429,10 +417,11 @@ question(
     "a",
     a=(
         "In which order the words stood.",
-        "*Not good, but funny* and *not funny, but good* have the same average. An LSTM can tell.",
+        "*Not good, but funny* and *not funny, but good* have the same average. An LSTM could "
+        "tell them apart, and with few labels it does not learn to.",
     ),
     b=(
-        "That a word came twice.",
+        "That a word came twice in the review.",
         "It counts twice in the mean.",
     ),
     c=(
@@ -442,18 +431,37 @@ question(
 )
 question(
     "text.forget",
-    "Fine-tuning the vectors at a large rate gives good training accuracy. What went wrong?",
+    "The embedding alone was trained at a large rate. All training reviews are right, and new ones "
+    "fare badly. What went wrong?",
     "b",
     a=(
-        "Nothing, if the training accuracy is high.",
-        "A few reviews are easily learned by heart. Look at reviews that were not trained on.",
+        "The head was not trained along with it, so it cannot fit.",
+        "It fits the training reviews perfectly. Gentle steps with the same head did no harm.",
     ),
     b=(
         "The words of the training reviews moved away from all others.",
         "The others stayed behind, so what the head learned no longer holds for them.",
     ),
     c=(
-        "The padding got a vector of its own.",
+        "The padding got a vector of its own and now takes part.",
         "Padding is masked: it takes no part, and no gradient reaches its row.",
+    ),
+)
+question(
+    "text.curves",
+    "Look at the label curves again. You have 20 labelled reviews and an afternoon to label more, "
+    "or to try another method. What do the curves advise for bag of words?",
+    "a",
+    a=(
+        "Borrow vectors first: that is worth more than five times the labels.",
+        "At each point, the averages are above what bag of words reaches at the next one.",
+    ),
+    b=(
+        "Label more: the curve of bag of words is the steepest.",
+        "It is steep because it starts low, and at its end it is still behind.",
+    ),
+    c=(
+        "Neither: from 20 labels on, all curves are within one standard deviation.",
+        "Compare the bars: those of bag of words and of the averages do not touch.",
     ),
 )
