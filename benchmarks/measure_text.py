@@ -33,13 +33,27 @@ def load(seed):
     assets.use("full")
     fetch.bring(["film-reviews"])
     reviews = text.load(texts("film-reviews", seed=seed))
-    narrow = text.vectoriser(reviews.train.x)
-    wide = text.borrow_words(narrow, vectors)
-    if seed == 0:
-        print(text.coverage(vectors, reviews.test.x), flush=True)
-    matrix = text.embedding_matrix(vectors, wide.get_vocabulary())
+    vectorise = keras.layers.TextVectorization
+    narrow = vectorise(output_sequence_length=text.LENGTH)
+    narrow.adapt(list(reviews.train.x))
+    words = narrow.get_vocabulary()
+    known = set(words)
+    new = [w for w in vectors.index_to_key if w not in known and text.tokens(w) == [w]]
+    wide = vectorise(vocabulary=words[2:] + new[:20_000], output_sequence_length=text.LENGTH)
+    matrix = np.zeros((wide.vocabulary_size(), vectors.vector_size), "float32")
+    for row, word in enumerate(wide.get_vocabulary()):
+        if row > 1 and word in vectors:
+            matrix[row] = vectors[word]
     own = text.encode(narrow, reviews)
-    return own, len(narrow.get_vocabulary()), text.encode(wide, reviews), matrix
+    return own, len(words), text.encode(wide, reviews), matrix
+
+
+def averages(data, matrix):
+    """The mean vector of each text's words, as the chapter makes them."""
+    layers = keras.layers
+    embedding = layers.Embedding(*matrix.shape, mask_zero=True, weights=[matrix])
+    model = keras.Sequential([embedding, layers.GlobalAveragePooling1D()])
+    return data.map(lambda x: model.predict(x, batch_size=512, verbose=0))
 
 
 def network(words, dimension, *, trainable, **lstm):
@@ -81,7 +95,7 @@ def one_seed(budgets, seed):
     scratch = network(own_words, matrix.shape[1], trainable=True)
     frozen = network(*matrix.shape, trainable=False)
     methods = {
-        "frozen average": (text.average(wide, matrix), transfer.fit_head),
+        "frozen average": (averages(wide, matrix), transfer.fit_head),
         "frozen": (wide, lambda examples: fit(frozen, examples, wide, seed, matrix)),
         "from scratch": (own, lambda examples: fit(scratch, examples, own, seed)),
     }

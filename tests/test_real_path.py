@@ -40,6 +40,7 @@ import numpy as np
 from course import fetch, intake
 from helpers import assets, audio, images, text, training, transfer
 from helpers.data import Data, sample_per_class
+from helpers.ready import keras
 
 fetch.bring(["images", "text", "audio"])
 photographs = assets.path("cats-vs-dogs")
@@ -62,9 +63,14 @@ if Path(os.environ["COURSE_MIRROR"]).is_dir():  # once is enough
 
 reviews = text.load(intake.texts("film-reviews"))
 vectors = text.load_vectors()
-layer = text.borrow_words(text.vectoriser(reviews.train.x), vectors)
-matrix = text.embedding_matrix(vectors, layer.get_vocabulary())
-sentences = text.average(text.encode(layer, reviews), matrix)
+words = [word for word in vectors.index_to_key if text.tokens(word) == [word]]
+layer = keras.layers.TextVectorization(vocabulary=words, output_sequence_length=text.LENGTH)
+matrix = np.stack([np.zeros(vectors.vector_size)] * 2 + [vectors[word] for word in words])
+average = keras.Sequential([
+    keras.layers.Embedding(*matrix.shape, mask_zero=True, weights=[matrix]),
+    keras.layers.GlobalAveragePooling1D(),
+])
+sentences = text.encode(layer, reviews).map(lambda x: average.predict(x, verbose=0))
 
 clips = audio.load(intake.sounds("coughs"))
 parts = [sample_per_class(clips.train, 12, 0), clips.validation, sample_per_class(clips.test, 8, 0)]

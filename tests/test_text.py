@@ -1,4 +1,4 @@
-"""Loading reviews, word ids, word vectors, averages, and what a word contributes."""
+"""Loading reviews, word ids and word vectors."""
 
 import bz2
 import doctest
@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from gensim.models import KeyedVectors
 
-from helpers import assets, text, training, transfer
-from helpers.data import SPLITS, Data, Examples
+from helpers import assets, text
+from helpers.data import SPLITS
 from helpers.ready import keras
 from helpers.text import data as loading
 from helpers.text import vectors as reading
@@ -51,7 +51,8 @@ from helpers import text
 print("gensim" in sys.modules)
 import keras
 layers = [keras.layers.Embedding(9, 4, mask_zero=True), keras.layers.LSTM(2)]
-keras.Sequential(layers)(text.encode(text.vectoriser(["a film"]), ["a film"]))
+words = keras.layers.TextVectorization(vocabulary=["a", "film"], output_sequence_length=40)
+keras.Sequential(layers)(text.encode(words, ["a film"]))
 """
 
 
@@ -136,7 +137,8 @@ def test_a_file_in_another_layout_gets_one_sentence(tmp_path):
 
 
 def test_ids_are_padded_on_the_right_and_cut():
-    layer = text.vectoriser(["good film", "good plot"], length=4)
+    layer = keras.layers.TextVectorization(output_sequence_length=4)
+    layer.adapt(["good film", "good plot"])
     vocabulary = layer.get_vocabulary()
     assert vocabulary[:3] == ["", "[UNK]", "good"]
     ids = text.encode(layer, ["Good, GOOD!", "xyz film", "good " * 10_000, "", " ?! "])
@@ -147,32 +149,11 @@ def test_ids_are_padded_on_the_right_and_cut():
 
 def test_tokens_are_spelled_as_the_layer_spells_them():
     odd = "It's GOOD -- Très BON, É! 10/10"
-    layer = text.vectoriser([odd])
+    layer = keras.layers.TextVectorization(output_sequence_length=text.LENGTH)
+    layer.adapt([odd])
     read = [str(layer.get_vocabulary()[i]) for i in text.encode(layer, [odd])[0] if i]
     assert text.tokens(odd) == read
     assert text.tokens(" !?") == [] and len(text.tokens("good " * 99)) == text.LENGTH
-
-
-def test_borrowed_words_come_behind_and_move_no_id(vectors):
-    layer = text.vectoriser(["the good film", "good"])
-    wide = text.borrow_words(layer, vectors)
-    old, new = layer.get_vocabulary(), wide.get_vocabulary()
-    assert new[: len(old)] == old and new[len(old) :] == ["fine", "superb", "bad", "dull", "awful"]
-    assert "The" not in new  # never met: the layer writes lower case
-    assert (text.encode(layer, ["the good film"]) == text.encode(wide, ["the good film"])).all()
-    assert len(text.borrow_words(layer, vectors, limit=2).get_vocabulary()) == len(old) + 2
-
-
-def test_coverage_counts_words_and_tokens(vectors):
-    found = text.coverage(vectors, ["Good, good film!", "a zyzzyva"])
-    assert (found.words, found.words_found, found.tokens, found.tokens_found) == (4, 2, 5, 3)
-    assert found.missing == ("a", "zyzzyva")
-    assert "words        2 of       4 found (50.0 %)" in str(found)
-    assert "tokens       3 of       5 found (60.0 %)" in str(found)
-    assert str(text.coverage(vectors, [])).startswith("words        0 of       0 found (0.0 %)")
-    assert str(found).endswith("most frequent missing words: a, zyzzyva")
-    assert text.coverage(["good"], ["good film"]).words_found == 1
-    assert str(text.coverage(["good"], ["good"])).endswith("most frequent missing words: none")
 
 
 # --- word vectors ---
@@ -310,113 +291,3 @@ def test_neighbours_of_a_word_or_of_a_sum_of_words(vectors):
         text.nearest(vectors, "good", plus="qqqq")
     with pytest.raises(ValueError, match="There is no word to start from"):
         text.nearest(vectors, "", minus="bad")
-
-
-def test_words_without_a_vector_are_left_out_of_a_map(vectors):
-    groups = {"praise": [*PRAISE, "zyzzyva"], "blame": BLAME, "none": ["qwghlm"]}
-    assert text.having_vectors(groups, vectors) == {"praise": PRAISE, "blame": BLAME}
-    assert text.having_vectors({"none": ["x", "y"]}, vectors) == {
-        "most frequent": vectors.index_to_key
-    }
-
-
-def test_the_matrix_has_each_vector_in_the_row_of_its_id(vectors):
-    vocabulary = ["", "[UNK]", "film", "zyzzyva", "good"]
-    matrix = text.embedding_matrix(vectors, vocabulary)
-    assert matrix.shape == (5, 5) and matrix.dtype == np.float32
-    assert not matrix[[0, 1, 3]].any()
-    assert (matrix[2] == vectors["film"]).all() and (matrix[4] == vectors["good"]).all()
-    again = text.as_vectors(matrix, vocabulary)
-    assert again.index_to_key == ["film", "good"]
-    assert (again["good"] == vectors["good"]).all()
-
-
-# --- models ---
-
-
-def test_the_average_leaves_out_what_has_no_vector():
-    matrix = np.array([[0, 0], [0, 0], [1, 4], [3, 2]], "float32")
-    ids = np.array([[2, 1, 3, 0], [2, 2, 3, 0], [1, 0, 0, 0]])
-    assert np.allclose(text.average(ids, matrix), [[2, 3], [5 / 3, 10 / 3], [0, 0]])
-
-
-@pytest.fixture
-def classifier():
-    """Two probabilities from the mean of the words: word 2 speaks for class 1, word 3 for 0."""
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((None,), dtype="int32"),
-            layers.Embedding(8, 2, mask_zero=True),
-            layers.GlobalAveragePooling1D(),
-            layers.Dense(2, activation="softmax"),
-        ]
-    )
-    embedding = np.zeros((8, 2), "float32")
-    embedding[2, 0] = embedding[3, 1] = 1
-    model.set_weights([embedding, np.array([[-8.0, 8], [8, -8]]), np.zeros(2)])
-    return model
-
-
-def test_occlusion_finds_the_word_that_decides(classifier):
-    pushed = text.occlusion(classifier, np.array([5, 6, 2, 7, 0, 0], "int32"))
-    assert pushed.shape == (4,) and pushed.dtype == np.float32
-    assert pushed.argmax() == 2 and pushed[2] > 0.4 and not pushed[[0, 1, 3]].any()
-    against = text.occlusion(classifier, np.array([5, 3, 0, 0, 0, 0], "int32"), label=0)
-    assert against.shape == (2,) and against.argmax() == 1
-    expected = training.predict(classifier, np.array([[5, 6, 2, 7], [5, 6, 1, 7]]))[:, 1]
-    assert np.isclose(pushed[2], expected[0] - expected[1], atol=1e-6)
-
-
-def test_occlusion_of_an_average(vectors):
-    matrix = np.array([[0, 0], [0, 0], [1, 0], [0, 1]], "float32")
-    head = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
-    head.set_weights([np.array([[3.0, -3], [-3, 3]]), np.zeros(2)])
-    asked = []
-
-    def model(ids):
-        asked.append(ids)
-        return head(text.average(ids, matrix))
-
-    pushed = text.occlusion(model, np.array([2, 3, 0], "int32"))
-    assert pushed.shape == (2,) and pushed[0] < -0.4 < 0.4 < pushed[1]
-    assert [each.tolist() for each in asked] == [[[1, 3, 0], [2, 1, 0], [2, 3, 0]]]
-    assert text.occlusion(model, np.array([1, 0, 0], "int32")).tolist() == [0]
-
-
-def test_neighbours_are_kept_until_the_vectors_are_shuffled(vectors):
-    words = ["", "[UNK]", *vectors.index_to_key]
-    matrix = text.embedding_matrix(vectors, words)
-    turned = text.as_vectors(np.concatenate([matrix[:2], matrix[:1:-1]]), words)
-    assert text.neighbours_kept(vectors, vectors, PRAISE, count=2) == 1
-    assert text.neighbours_kept(vectors, turned, PRAISE, count=2) < 0.9
-    assert np.isnan(text.neighbours_kept(vectors, turned, []))
-    for count in (1, 3):
-        near = []
-        for each in (vectors, turned):
-            unit = each.vectors / np.linalg.norm(each.vectors, axis=1, keepdims=True)
-            rows = [each.key_to_index[word] for word in PRAISE]
-            order = np.argsort(-(unit[rows] @ unit.T), axis=1)[:, 1 : count + 1]
-            near.append([{each.index_to_key[i] for i in row} for row in order])
-        expected = sum(len(a & b) for a, b in zip(*near, strict=True)) / (3 * count)
-        assert np.isclose(text.neighbours_kept(vectors, turned, PRAISE, count), expected)
-
-
-def test_borrowed_vectors_answer_for_words_never_seen(vectors):
-    """The whole way of the chapter: the training reviews have one word of praise, one of blame."""
-    train = [f"{word} film {i}" for i in range(10) for word in ("good", "bad")]
-    test = ["superb film", "awful film", "fine film", "dull film"]
-    raw = Data(
-        Examples(np.array(train, object), np.arange(20) % 2),
-        Examples(np.array(train[:2], object), np.array([0, 1])),
-        Examples(np.array(test, object), np.array([0, 1, 0, 1])),
-        ("positive", "negative"),
-    )
-    layer = text.vectoriser(raw.train.x)
-    blind = text.encode(layer, raw).test.x[:, 0]
-    assert (blind == text.UNKNOWN).all()
-    wide = text.borrow_words(layer, vectors)
-    coded = text.encode(wide, raw)
-    averages = text.average(coded, text.embedding_matrix(vectors, wide.get_vocabulary()))
-    head = transfer.fit_head(averages.train, C=1.0)
-    assert training.accuracy(head, averages.test) == 1

@@ -3,7 +3,6 @@
 import difflib
 import statistics
 import zlib
-from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -91,28 +90,6 @@ def _read_lines(path, limit):
     return rows
 
 
-def as_vectors(matrix: np.ndarray, vocabulary: Sequence[str]):
-    """The rows of an embedding matrix, but for zero rows, as `KeyedVectors`."""
-    from gensim.models import KeyedVectors
-
-    rows = [row for row in range(2, len(vocabulary)) if matrix[row].any()]
-    vectors = KeyedVectors(matrix.shape[1])
-    vectors.add_vectors([vocabulary[row] for row in rows], matrix[rows])
-    return vectors
-
-
-def embedding_matrix(vectors, vocabulary: Sequence[str]) -> np.ndarray:
-    """Row i is the vector of word i of the vocabulary, float32 of shape (words, dimension).
-
-    Rows 0 (padding), 1 (unknown) and those of words without a vector are zero.
-    """
-    matrix = np.zeros((len(vocabulary), vectors.vector_size), "float32")
-    for row, word in enumerate(vocabulary):
-        if row > 1 and word in vectors:
-            matrix[row] = vectors[word]
-    return matrix
-
-
 def nearest(vectors, word: str, minus: str = "", plus: str = "", count: int = 10):
     """The `count` words nearest to `word - minus + plus`, each with its cosine similarity.
 
@@ -133,20 +110,3 @@ def _spelled(vectors, word):
     near = difflib.get_close_matches(word.lower(), frequent, n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "try another."
     raise ValueError(f"The word '{word}' has no vector: {hint}")
-
-
-def having_vectors(groups: dict[str, list[str]], vectors) -> dict[str, list[str]]:
-    """The words of each group that have a vector; if hardly any has, the most frequent words."""
-    found = {name: [word for word in group if word in vectors] for name, group in groups.items()}
-    found = {name: group for name, group in found.items() if group}
-    few = sum(map(len, found.values())) < 5
-    return {"most frequent": vectors.index_to_key[:20]} if few else found
-
-
-def neighbours_kept(before, after, words: Iterable[str], count: int = 10) -> float:
-    """Which share of the words' `count` nearest neighbours stays, 0 to 1; NaN without words."""
-    kept = []
-    for word in words:
-        near = [{each for each, _ in v.most_similar(word, topn=count)} for v in (before, after)]
-        kept.append(len(near[0] & near[1]) / count)
-    return float(np.mean(kept)) if kept else float("nan")
