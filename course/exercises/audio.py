@@ -1,12 +1,11 @@
 """Exercises and questions of the audio chapter."""
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from course.exercises import exercise, question
 from helpers import training, transfer
 from helpers.data import Examples
+from helpers.ready import keras, tf
 
 # --- exercises ------------------------------------------------------------------------------
 
@@ -202,7 +201,7 @@ def _small_body():
     model = keras.Sequential([keras.Input((12, 8, 1))])
     for number in (1, 12, 13, 14):
         model.add(keras.layers.Conv2D(3, 3, padding="same", name=f"layer{number}_conv"))
-        model.add(keras.layers.ReLU(negative_slope=0.1, name=f"layer{number}_relu"))
+        model.add(keras.layers.Activation("tanh", name=f"layer{number}_tanh"))
     model.add(keras.layers.GlobalAveragePooling2D(name="embedding"))
     model.add(keras.layers.Dense(2, activation="softmax", name="head"))
     for layer in model.layers[:-1]:
