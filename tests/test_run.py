@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from course import results, run
+from course.editions import slides
 
 NOTE = """
 import pandas as pd
@@ -56,6 +57,14 @@ def test_a_table_is_noted_only_where_somebody_asks(tmp_path, monkeypatch):
     results.record("toy", 5, table)
     results.record("toy", 10, table)
     assert results.read(file).labels.tolist() == [5, 10] and list(table.columns) == ["accuracy %"]
+
+
+def test_a_figure_keeps_its_alt_text_and_its_width_on_a_page():
+    size = {"image/png": {"alt": "Two curves that meet.", "width": 480, "height": 300}}
+    output = new.new_output("display_data", {"image/png": "AAAA"}, metadata=size)
+    notebook = new.new_notebook(cells=[new.new_code_cell("draw()", outputs=[output])])
+    page = slides.whole_page(notebook)
+    assert 'alt="Two curves that meet."' in page and 'width="480"' in page
 
 
 def test_pages_hold_no_progress_bars(notebooks, monkeypatch):
