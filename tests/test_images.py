@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from helpers import assets, images, training, transfer
-from helpers.data import SPLITS, sample_per_class
+from helpers.data import SPLITS
 from helpers.ready import keras
 
 
@@ -199,25 +199,15 @@ def test_vgg16_ends_in_maps_of_any_size_of_image(narrow):
 
 def test_a_saved_backbone_needs_nothing_of_the_course(narrow, tmp_path, sample):
     narrow.save(tmp_path / "backbone.keras")
+    registered = dict(keras.saving.get_custom_objects())
     keras.saving.get_custom_objects().clear()
-    again = keras.models.load_model(tmp_path / "backbone.keras")
+    try:
+        again = keras.models.load_model(tmp_path / "backbone.keras")
+    finally:
+        keras.saving.get_custom_objects().update(registered)
     assert {type(layer).__module__.split(".")[0] for layer in again.layers} == {"keras"}
     x = sample.test.x[:3].astype("float32")
     np.testing.assert_allclose(again(x), narrow(x), rtol=1e-5, atol=1e-5)
-
-
-def test_hub_mobilenet_counts_and_fine_tunes(sample):
-    model = images.mobilenet_v2()
-    assert model.count_params() > 300_000 and transfer.trainable_parameter_count(model) == 0
-    transfer.unfreeze_all(model, batch_norm=True)
-    before = transfer.snapshot(model)
-    whole = keras.Sequential([model, keras.layers.Dense(2, activation="softmax")])
-    whole.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
-    few = sample_per_class(sample.train, 4, 0)
-    whole.fit(few.x, few.y, batch_size=8, verbose=0)
-    moved = transfer.what_moved(before, model)
-    assert len(moved.weights) == moved.all_weights > 100
-    assert len(moved.statistics) == moved.all_statistics > 50
 
 
 def test_the_classifier_knows_its_classes_and_none_is_a_cat_or_a_dog():
