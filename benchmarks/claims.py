@@ -28,7 +28,9 @@ NEAR = 2  # standard deviations
 PAGE = """\
 # How firmly the claims stand
 
-Made by `make claims`. Each chapter ran under {count} settings: {settings}.
+Made by `make claims`. Each chapter runs under {count} settings: {settings}.
+The column "runs" says under how many of them a claim was met so far; `make claims` continues where
+it was interrupted.
 
 For each claim the table has the bound, the mean of what is compared with it, its standard
 deviation (the variances over draws and over processors, added), the worst value, and the distance
@@ -105,14 +107,15 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         runs: columns setting, chapter, claim, holds, sides (as `course.claims` notes them).
 
     Returns:
-        Columns chapter, claim, bound, mean, std, worst, distance, marked.
+        Columns chapter, claim, runs, bound, mean, std, worst, distance, marked.
     """
     rows = []
     for (chapter, claim), group in runs.groupby(["chapter", "claim"], sort=False):
         held = bool(group.holds.all())
         for sides in list(zip(*group.sides, strict=False)) or [()]:
             distance = _distance(sides, group.setting.to_numpy(), held)
-            rows.append({"chapter": chapter, "claim": claim, **distance})
+            runs_of = group.setting.nunique()
+            rows.append({"chapter": chapter, "claim": claim, "runs": runs_of, **distance})
     return pd.DataFrame(rows)
 
 
@@ -157,7 +160,7 @@ def missing(runs: pd.DataFrame, wanted: list[str]) -> list[str]:
 
 def page(table: pd.DataFrame, names: list[str]) -> str:
     """The summary as a page in Markdown."""
-    head = ("chapter", "claim", "bound", "mean", "std", "worst", "distance")
+    head = ("chapter", "claim", "runs", "bound", "mean", "std", "worst", "distance")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in table.to_dict("records"):
         far = row["distance"]
@@ -165,7 +168,7 @@ def page(table: pd.DataFrame, names: list[str]) -> str:
         words = "" if np.isnan(far) else "exact" if np.isinf(far) and far > 0 else f"{far:.1f}"
         words = f"**{words or 'broken'}**" if row["marked"] else words
         claim = f"**{row['claim']}**" if row["marked"] else row["claim"]
-        cells = (row["chapter"], claim, row["bound"], *numbers, words)
+        cells = (row["chapter"], claim, str(row["runs"]), row["bound"], *numbers, words)
         lines.append("| " + " | ".join(cells) + " |")
     listed = "\n".join(lines)
     return PAGE.format(count=len(names), settings=", ".join(names), near=NEAR, table=listed)
@@ -185,8 +188,8 @@ def main() -> None:
     os.environ.pop("COURSE_DIALS", None)
     noted = [
         line
-        for path in chapters
         for setting, environment in settings().items()
+        for path in chapters
         for line in measure(setting, environment, path)
     ]
     runs = pd.DataFrame(noted, columns=["setting", "chapter", "claim", "holds", "sides"])
