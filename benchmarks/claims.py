@@ -35,7 +35,7 @@ it was interrupted.
 For each claim the table has the bound, the mean of what is compared with it, its standard
 deviation (the variances over draws and over processors, added), the worst value, and the distance
 between mean and bound in standard deviations of their difference. Claims nearer than {near} are
-set in bold; "exact" never varied; "no number" compares no two numbers, so only whether it held is
+set in bold; "exact" never varied, and "one run" had no chance to; "no number" compares no two numbers, so only whether it held is
 known.
 
 {table}
@@ -166,6 +166,7 @@ def page(table: pd.DataFrame, names: list[str]) -> str:
         far = row["distance"]
         numbers = ["" if pd.isna(row[n]) else f"{row[n]:.4g}" for n in ("mean", "std", "worst")]
         words = "" if np.isnan(far) else "exact" if np.isinf(far) and far > 0 else f"{far:.1f}"
+        words = "one run" if words == "exact" and row["runs"] == 1 else words
         words = f"**{words or 'broken'}**" if row["marked"] else words
         claim = f"**{row['claim']}**" if row["marked"] else row["claim"]
         cells = (row["chapter"], claim, str(row["runs"]), row["bound"], *numbers, words)
