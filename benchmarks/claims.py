@@ -35,8 +35,8 @@ it was interrupted.
 For each claim the table has the bound, the mean of what is compared with it, its standard
 deviation (the variances over draws and over processors, added), the worst value, and the distance
 between mean and bound in standard deviations of their difference. Claims nearer than {near} are
-set in bold; "exact" never varied, and "one run" had no chance to; "no number" compares no two numbers, so only whether it held is
-known.
+set in bold; "exact" never varied, and "one run" had no chance to; "no number" compares no two
+numbers, so only whether it held is known.
 
 {table}
 """
