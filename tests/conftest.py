@@ -1,4 +1,4 @@
-"""Fixtures for tests of the machinery: a small chapter that the course does not have."""
+"""Fixtures that several tests share: a small chapter of their own, figures that are kept."""
 
 import sys
 
@@ -8,6 +8,7 @@ import pytest
 from small import CONTENT, small_chapter, text
 
 from course import exercises
+from helpers import plots
 
 
 @pytest.fixture
@@ -38,3 +39,11 @@ def chapters(tmp_path):
     dials = '# Small\nlabels = [5, 10]  # per class\nexercises = "all"  # or a list\nhints = true\n'
     (folder / "dials" / "09_small.toml").write_text(dials)
     return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures that would be shown, with their alt texts."""
+    kept = []
+    monkeypatch.setattr(plots, "show", lambda figure, alt: kept.append((figure, alt)))
+    return kept

@@ -19,14 +19,6 @@ from helpers.images import figures as images
 from helpers.text import figures as text
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures that would be shown, with their alt texts."""
-    kept = []
-    monkeypatch.setattr(plots, "show", lambda figure, alt: kept.append((figure, alt)))
-    return kept
-
-
 def texts(axis):
     return [each.get_text() for each in axis.texts]
 

@@ -22,14 +22,6 @@ from helpers.data import Examples
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures that would be shown, with their alt texts."""
-    kept = []
-    monkeypatch.setattr(plots, "show", lambda figure, alt: kept.append((figure, alt)))
-    return kept
-
-
 def texts(axis):
     return [text.get_text() for text in axis.texts]
 
