@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from filelock import FileLock, Timeout
 
 from course import cells, paths
 from helpers import disk
+
+ANSWERS = "answers"  # of `course.review`, beside the names of what was solved, which have a dot
 
 
 def file() -> Path:
@@ -18,6 +21,11 @@ def file() -> Path:
 
 def solved() -> dict[str, str]:
     """Names of the exercises and questions that were solved, each with the day."""
+    return {name: day for name, day in kept().items() if name != ANSWERS}
+
+
+def kept() -> dict:
+    """All that the file holds; nothing, and a sentence, where it cannot be read."""
     try:
         return _read()
     except (OSError, ValueError) as error:
@@ -26,14 +34,17 @@ def solved() -> dict[str, str]:
 
 
 def note(name: str) -> None:
-    """Note that one was solved. Where it cannot be kept, that costs the note and a sentence."""
+    """Note that one was solved."""
+    change(lambda kept: kept.setdefault(name, date.today().isoformat()))
+
+
+def change(edit: Callable[[dict], None]) -> None:
+    """Change what the file holds. Where it cannot be kept, that costs the note and a sentence."""
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file()}.lock", timeout=2):  # another notebook may be noting, too
-            kept = _read()
-            if name not in kept:
-                kept[name] = date.today().isoformat()
-                disk.write_atomic(file(), json.dumps(kept, indent=1).encode())
+            edit(kept := _read())
+            disk.write_atomic(file(), json.dumps(kept, indent=1).encode())
     except (OSError, ValueError, Timeout) as error:
         _say_once(
             f"Your progress cannot be kept in {file()} ({error}): set COURSE_HOME to a folder that "
@@ -73,7 +84,7 @@ def _read():
     if not file().exists():
         return {}
     kept = json.loads(file().read_text(encoding="utf8"))
-    if not isinstance(kept, dict):
+    if not isinstance(kept, dict) or not isinstance(kept.get(ANSWERS, {}), dict):
         raise ValueError("it is no list of names and days")
     return kept
 

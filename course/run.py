@@ -29,7 +29,7 @@ from helpers import assets, disk
 # Other metadata come from editors, change with each opening and say nothing.
 KEEP = ClearMetadataPreprocessor(
     preserve_nb_metadata_mask={"kernelspec", ("language_info", "name")},
-    preserve_cell_metadata_mask={"tags", "jupyter", "slideshow"},
+    preserve_cell_metadata_mask={"tags", "jupyter", "slideshow", "cellView"},
 )
 FOLDERS = ("COURSE_MIRROR", "COURSE_CACHE", "COURSE_DIALS", "COURSE_HOME")
 
@@ -81,7 +81,8 @@ def run(chapters: list[Path], build: Path, in_place: bool) -> bool:
         noted = Path(scratch, "results.jsonl")
         environment = {"COURSE_RESULTS": str(noted)}
         if in_place:
-            environment["COURSE_PROFILE"] = "sample"
+            # As a beginner sees it: nothing that the author answered before.
+            environment |= {"COURSE_PROFILE": "sample", "COURSE_HOME": str(Path(scratch, "home"))}
         for path in disk.progress(chapters, "chapters"):
             start = time.perf_counter()
             try:

@@ -86,10 +86,12 @@ def _stamp_notebook(notebook, public, name):
     tagged = {tag: c for c in notebook.cells for tag in c.metadata.get("tags", [])}
     setup = tagged.get("setup")
     if not setup:  # on Colab pip may speak, and no one needs to compare that
-        kept = {"tags": ["setup", "nbval-ignore-output"], "jupyter": {"source_hidden": True}}
-        setup = nbformat.v4.new_code_cell(id="setup", metadata=kept)
+        tags = {"tags": ["setup", "nbval-ignore-output"]}
+        setup = nbformat.v4.new_code_cell(id="setup", metadata=tags)
         first = next((i for i, c in enumerate(notebook.cells) if c.source.startswith("# ")), -1)
         notebook.cells.insert(first + 1, setup)
+    # Folded in JupyterLab, and on Colab, where its title stays.
+    setup.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
     setup.source = setup_cell(public)
     notebook.cells = [cell for cell in notebook.cells if cell is not tagged.get("badge")]
     if row := badge(public, name):

@@ -6,10 +6,8 @@ it is right, or one sentence that asks the question which leads on.
 """
 
 import difflib
-import html
 import importlib
 import io
-import re
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from course import dials, paths, progress
-from course.display import widgets
+from course import review as spaced
 from helpers import plots
 
 LEVELS = ("easy", "medium", "hard")
@@ -35,27 +33,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Question:
-    """A quiz question: options by letter, each with the reason why it is right or wrong."""
-
-    text: str
-    options: dict[str, tuple[str, str]]
-    right: str
-
-    def __str__(self):
-        options = (f"  {letter}) {option}" for letter, (option, _) in self.options.items())
-        return "\n".join([self.text, *options])
-
-    def reply(self, letter: Any) -> str:
-        """What is said to a choice."""
-        letter = letter.strip().lower() if isinstance(letter, str) else letter
-        if letter not in self.options:
-            return f"There is no option {letter!r}: choose one of {', '.join(self.options)}."
-        verdict = "Right." if letter == self.right else "Not quite."
-        return f"{verdict} {self.options[letter][1]}"
-
-
-@dataclass(frozen=True)
 class Exercise:
     """An exercise: its check, what is said when it is solved, and what a learner may ask for."""
 
@@ -68,7 +45,7 @@ class Exercise:
 
 
 _exercises: dict[str, Exercise] = {}
-_questions: dict[str, Question] = {}
+_questions: dict[str, spaced.Question] = {}
 
 
 def exercise(
@@ -106,7 +83,7 @@ def question(name: str, text: str, right: str, **options: tuple[str, str]) -> No
     """
     if right not in options:
         raise ValueError(f"The right answer of {name} is {right!r}, which is none of its options.")
-    _questions[name] = Question(text, options, right)
+    _questions[name] = spaced.Question(text, options, right)
 
 
 def judge(name: str, answer: Any) -> Verdict:
@@ -159,7 +136,7 @@ def _ladder(hints):
     for number, text in reversed(list(enumerate(hints, 1))):
         title = "A hint" if number == 1 else "Another hint"
         summary = f"<summary>{title} ({number} of {len(hints)})</summary>"
-        page = f"<details>{summary}<p>{_marked(text)}</p>{page}</details>"
+        page = f"<details>{summary}<p>{spaced.marked(text)}</p>{page}</details>"
     return page
 
 
@@ -184,31 +161,17 @@ def quiz(name: str, choice: Any = ...) -> None:
         ValueError: there is no such question.
     """
     asked = _find(_questions, name, "question")
-    words = f'{asked}\nAnswer with a letter: exercises.quiz("{name}", "a")'
-    if choice is not ... or not widgets.possible():
-        print(words if choice is ... else asked.reply(choice))
-        return
-    import ipywidgets
-
-    listed = ipywidgets.HTML("<br>".join(_marked(line) for line in str(asked).splitlines()))
-    # Long options are cut off beside a button, so the buttons carry the letters.
-    buttons = ipywidgets.RadioButtons(
-        options=list(asked.options), index=None, description="Answer", layout={"width": "16em"}
-    )
-    answer = ipywidgets.HTML()
-
-    def judge_choice(change):
-        answer.value = f"<p>{_marked(asked.reply(change['new']))}</p>"
-        if change["new"] == asked.right:
-            progress.note(name)
-
-    buttons.observe(judge_choice, "value")
-    widgets.show(ipywidgets.VBox([listed, buttons, answer]), words)
+    if choice is ...:
+        spaced.show({name: asked})
+    else:
+        print(asked.reply(choice))
 
 
-def _marked(text):
-    """As HTML, with what stands between backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+def review(topic: str) -> None:
+    """Show questions of the chapters before again, if some are due: see `course.review.due`."""
+    due = {name: _find(_questions, name, "question") for name in spaced.due(topic)}
+    if due:
+        spaced.show(due, title="From the chapters before, to answer again or to skip:")
 
 
 def begin(topic: str, dial: SimpleNamespace | None = None) -> None:
