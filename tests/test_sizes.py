@@ -9,7 +9,10 @@ from course import paths
 CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
 LINES = {"helpers": 2890, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
-ROOMS: dict[str, int] = {"helpers/shift.py": 100}
+ROOMS: dict[str, int] = {
+    "helpers/shift.py": 100,
+    "course/review.py": 120,
+}
 LONGEST = 60
 LONG, MANY = 40, 3  # so many functions may be longer than LONG, beside checks of exercises
 
