@@ -79,6 +79,17 @@ def test_every_depth_is_scaled_to_8_bits(tmp_path, name):
     np.testing.assert_allclose(means(tmp_path / name), (200, 40), atol=3)
 
 
+def test_signed_values_of_16_bits_are_white_at_32767(tmp_path):
+    sixteen = {339: 2}  # sample format: signed
+    for factor in (128, 16):  # all 16 bits, and 12 of them
+        values = Image.fromarray(GREY.astype("uint16") * factor)
+        values.save(tmp_path / "signed.tif", tiffinfo=sixteen)
+        np.testing.assert_allclose(means(tmp_path / "signed.tif"), (200, 40), atol=1.5)
+    Image.fromarray(GREY.astype("uint16") * 257).save(tmp_path / "signed.tif", tiffinfo=sixteen)
+    with pytest.raises(ValueError, match="of which none is surely white"):  # 51,400 is -14,136
+        intake.read_image(tmp_path / "signed.tif", 8)
+
+
 def test_a_transparent_grey_of_16_bits_becomes_white(tmp_path):
     out = io.BytesIO()
     Image.fromarray(GREY.astype("uint16") * 257).save(out, "PNG")

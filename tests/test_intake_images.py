@@ -134,6 +134,22 @@ def test_plain_small_files_are_copied_and_others_become_plain(pets, capsys):
     assert {path.name for path in root.iterdir()} == {*SPLITS, "intake.txt"}
 
 
+@pytest.mark.parametrize(("brightest", "white"), [(65_535, 65_535), (4_000, 4_095)])
+def test_one_value_is_white_in_all_images_of_many_bits(tmp_path, brightest, white, capsys):
+    for i in range(30):
+        for kind in ("cell", "dust"):
+            path = photograph(tmp_path / "slides" / kind / f"{i}.png", 2 * i + (kind == "dust"))
+            grey = np.asarray(Image.open(path).convert("L")).astype(float)
+            top = brightest if i else 900  # the first of each class would pass for 10 bits
+            Image.fromarray((grey * top / grey.max()).astype("uint16")).save(path)
+    data = images.load(intake.images(tmp_path / "slides"), size=48)
+    said = capsys.readouterr().out
+    assert f"White is {white:,} in the 60 grey images of more than 8 bits." in said
+    assert "2 of them are much darker" in said
+    tops = sorted(image.max() for _, part in data.splits() for image in part.x)
+    assert tops[1] <= 255 * 900 / white + 8 < 100 and tops[2] > 200
+
+
 def test_each_image_is_decoded_once_and_its_plain_file_once_more(pets, monkeypatch):
     opened, real = [], Image.open
     monkeypatch.setattr(Image, "open", lambda path, *rest: opened.append(path) or real(path, *rest))

@@ -10,6 +10,8 @@ from PIL import Image
 
 SIDE = 512  # pixels of the longer side, at most: backbones of the course take 96 to 224
 PLAIN = {"JPEG": ".jpg", "PNG": ".png"}
+BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of a TIFF
+SIGNED = 2
 TURNS = dict(zip(range(2, 9), (0, 3, 1, 5, 4, 6, 2), strict=True))  # EXIF to Image.Transpose
 
 
@@ -21,15 +23,18 @@ def read_image(name: str | Path, size: int, content: bytes | None = None) -> np.
     return np.asarray(rgb.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def read(path: Path, content: bytes | None = None) -> tuple[Image.Image, bool]:
+def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Image.Image, bool]:
     """An image in RGB with at most `SIDE` pixels a side, and whether its file is plain already.
 
     Transparent becomes white, a rotation noted by the camera is undone, more than 8 bits are
-    scaled to 8, and of an animation or several pages the first image is taken.
+    scaled to 8, and of an animation or several pages the first image is taken. Where grey integers
+    had more bits, `info["white"]` of the image says which of them was taken for white.
 
     Args:
         path: the file.
         content: the file's bytes, where they are here already; `path` is then only its name.
+        white: the least of grey integers of more than 8 bits that may be white; 0 to judge by the
+            largest value.
 
     Raises:
         ValueError: it is no image, damaged, too large, or has values without a clear meaning.
@@ -38,7 +43,7 @@ def read(path: Path, content: bytes | None = None) -> tuple[Image.Image, bool]:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
             small = image.format in PLAIN and max(image.size) <= SIDE
             image.draft("RGB", (SIDE, SIDE))
-            rgb = _to_rgb(image)
+            rgb = _to_rgb(image, white)
             rgb.thumbnail((SIDE, SIDE), reducing_gap=2)
             return rgb, small and rgb is image
     except FileNotFoundError:
@@ -55,9 +60,9 @@ def read(path: Path, content: bytes | None = None) -> tuple[Image.Image, bool]:
         raise ValueError(f"{path} is damaged ({error}): replace it or remove it.") from None
 
 
-def keep(path: Path, target: Path) -> tuple[Path, Image.Image]:
+def keep(path: Path, target: Path, white: int = 0) -> tuple[Path, Image.Image]:
     """Write what `read` makes of a file to `target`, which gets a suffix; both are returned."""
-    rgb, plain = read(path)
+    rgb, plain = read(path, white=white)
     if plain:
         target = target.with_name(target.name + PLAIN[rgb.format])
         shutil.copyfile(path, target)
@@ -72,15 +77,20 @@ class _Unclear(Exception):
     """The file is sound, but its values cannot be brought to 0 to 255 for sure."""
 
 
-def _to_rgb(image):
+def _to_rgb(image, white):
     """The image in RGB and upright; itself, if it is so."""
     deep = ";16" in str(image.tile)  # Pillow keeps the upper 8 bits of each colour
-    inverted = getattr(image, "tag_v2", {}).get(262) == 0  # TIFF: white is zero
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
     image.load()
     turn = _turn(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        values = _eight_bits(np.asarray(image), image.info.get("transparency"))
-        image = Image.fromarray(255 - values if inverted else values)
+        signed = tags.get(BITS) == (16,) and tags.get(SAMPLE_FORMAT) == (SIGNED,)
+        deep_values, clear = np.asarray(image), image.info.get("transparency")
+        white = _white(deep_values, white, 32_767 if signed else 65_535)
+        values = _eight_bits(deep_values, white, clear)
+        image = Image.fromarray(255 - values if tags.get(PHOTOMETRIC) == 0 else values)
+        if deep_values.dtype.kind != "f":
+            image.info["white"] = white
     elif image.mode == "LAB":
         raise _Unclear("has LAB colours")
     elif deep and 0 < np.asarray(image.convert("RGB")).max() < 16:
@@ -100,13 +110,19 @@ def _turn(image):
         return None
 
 
-def _eight_bits(values, clear):
-    """Grey values of 12, 16 or 32 bits or floats as uint8, white where they equal `clear`."""
+def _white(values, least, deepest):
+    """Which value is white: 1 or 255 in floats, else the largest of 8, 10, 12 or 16 bits."""
     low, high = float(values.min()), float(values.max())
     floats = values.dtype.kind == "f"
-    tops = (1, 255, 65_535) if floats else (255, 1023, 4095, 65_535)
-    top = next((top for top in tops if high <= 1.01 * top), 0)
+    tops = (1, 255, 65_535) if floats else (255, 1023, 4095, deepest)
+    fits = (top for top in tops if high <= 1.01 * top and (floats or top >= least))
+    top = next(fits, 0)
     if not top or not low >= -0.01 * top or (floats and top > 1 and high < 16):
         raise _Unclear(f"has values from {low:.3g} to {high:.3g}, of which none is surely white")
-    scaled = np.clip(values * (255 / top), 0, 255).round().astype(np.uint8)
+    return top
+
+
+def _eight_bits(values, white, clear):
+    """Grey values as uint8, white where they equal `clear`."""
+    scaled = np.clip(values * (255 / white), 0, 255).round().astype(np.uint8)
     return scaled if clear is None else np.where(values == clear, np.uint8(255), scaled)

@@ -45,7 +45,7 @@ def images(dataset: str | Path) -> str:
     if not own and (root / "test").is_dir():
         return BUNDLED
     table = _find(root)
-    key = folders.content_key(root, table.path, "images, layout 2")
+    key = folders.content_key(root, table.path, "images, layout 3")
     return str(folders.keep(key, lambda target: _write(target, root, table, bool(own))))
 
 
@@ -91,7 +91,8 @@ def _splits(level):
 def _write(target, root, table, own):
     """Fill the folder `target`; return what is to be said."""
     lines = folders.beside(root, table.path) if own else []
-    small, kept, faults = _keep_plain(table, target / UNSORTED)
+    small, kept, faults, more = _keep_plain(table, target / UNSORTED)
+    lines += more
     lines += folders.left_out({table.path[i]: fault for i, fault in faults.items()})
     table = table.assign(kept=kept, good=~table.index.isin(list(faults)))
     for _, files in table.groupby(["split", "kind"]):
@@ -126,27 +127,37 @@ def _write(target, root, table, own):
 def _keep_plain(table, target):
     """Write each image as a plain file to `target`.
 
-    Returns the images at `SIDE` pixels, uint8 (n, SIDE, SIDE, 3), the files, and {position: what
-    is wrong with it}.
+    Returns the images at `SIDE` pixels, uint8 (n, SIDE, SIDE, 3), the files, {position: what is
+    wrong with it}, and lines on images of many bits.
     """
+    whites = np.zeros(len(table), int)
     small, faults = np.zeros((len(table), SIDE, SIDE, 3), np.uint8), {}
     names = folders.file_names(table.kind, table.path)
     for kind in set(table.kind):
         (target / kind).mkdir(parents=True)
 
-    def keep(i):
+    def keep(i, white=0):
         try:
-            file, rgb = image_files.keep(table.path[i], target / names[i])
+            file, rgb = image_files.keep(table.path[i], target / names[i], white)
         except ValueError as error:
             faults[i] = str(error)
             return None
         small[i] = rgb.resize((SIDE, SIDE))
+        whites[i] = rgb.info.get("white", 0)
         return file
 
     with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
         warnings.simplefilter("ignore")  # Pillow warns of large images and of odd EXIF entries
         kept = list(progress(threads.map(keep, range(len(table))), "images", len(table)))
-    return small, kept, dict(sorted(faults.items()))
+        white = whites.max()
+        dark = np.flatnonzero((whites > 0) & (whites < white))
+        for i in dark:  # its values alone looked like fewer bits
+            keep(i, white)
+    said = {
+        f"White is {white:,} in the {(whites > 0).sum()} grey images of more than 8 bits.": white,
+        f"{len(dark)} of them are much darker than the brightest one.": len(dark),
+    }
+    return small, kept, dict(sorted(faults.items())), [line for line, true in said.items() if true]
 
 
 def _near_copies(images):

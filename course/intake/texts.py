@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from contextlib import suppress
 from pathlib import Path
 from unicodedata import normalize
 
@@ -35,7 +36,7 @@ UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u34
 def texts(dataset: str | Path = BUNDLED, *, seed: int = 0) -> str:
     """What `helpers.text.load` can read: the name of the bundled texts, or a checked CSV file.
 
-    A file of one's own has the columns text, label (two different ones) and, if need be, split.
+    A file of one's own has the columns text, label (two of them, or more) and, if need be, split.
     Texts of which a model reads the same words count as one, so that none stands in two splits.
     Without a split, a fifth each is for validation and test. What was left out is printed.
 
@@ -47,7 +48,7 @@ def texts(dataset: str | Path = BUNDLED, *, seed: int = 0) -> str:
         The name, or the path of a file in the cache; at once if the content is known.
 
     Raises:
-        ValueError: no such file, no CSV with these columns, other than two labels, or too few
+        ValueError: no such file, no CSV with these columns, only one label, or one with too few
             texts to split.
     """
     own = disk.own_path(dataset, [BUNDLED])
@@ -173,7 +174,7 @@ def _tidy(table, path):
     """Texts in plain characters, none empty or twice, and lines that say what was changed.
 
     What comes twice would else stand on both sides of the split, and what stands there with both
-    labels teaches neither.
+    labels teaches nothing.
     """
     table = table.apply(lambda column: column.str.split().str.join(" "))
     plain, notes = table.text.map(_plain), []
@@ -182,22 +183,23 @@ def _tidy(table, path):
     missing = plain.str.lower().isin(MISSING) | label.str.lower().isin(MISSING)
     full = table.assign(text=plain, label=label)[~missing]
     folded = full.label.str.casefold()
-    if full.label.nunique() > 2 and folded.nunique() == 2:  # Pos and pos are one
+    if full.label.nunique() > folded.nunique() > 1:  # Pos and pos are one
         full["label"] = folded.map(full.label.groupby(folded).agg(lambda same: same.mode()[0]))
         notes.append("Capitals in labels do not count here.")
     read = full.text.map(lambda text: " ".join(tokens(text.casefold())) or text)
     clear = full.label.groupby(read).transform("nunique") == 1
     once = full[clear & ~read.duplicated()].reset_index(drop=True)
     names = sorted(set(once.label))
-    if len(names) != 2:
+    if len(names) < 2:
+        found = f"only {names[0]!r}" if names else "none"
         raise ValueError(
-            f"{path} needs two labels, one for each class, and has {len(names)} "
-            f"({', '.join(map(repr, names[:5]))}): correct the column 'label'."
+            f"{path} needs two or more labels, one for each class, and has {found}: correct the "
+            "column 'label'."
         )
     said = {f"of {name!r}": (once.label == name).sum() for name in names} | {
         "left out without text or label": missing.sum(),
         "left out as already there": clear.sum() - len(once),
-        "left out for having both labels": (~clear).sum(),
+        "left out for having different labels": (~clear).sum(),
         "with HTML or typographic characters, now plain": (plain != table.text).sum(),
         f"longer than the {LENGTH} words that are read": (once.text.str.count(" ") >= LENGTH).sum(),
         "without spaces between words": (unspaced := once.text.map(_unspaced).sum()),
@@ -219,26 +221,29 @@ def _unspaced(text):
 
 def _split(table, path, held_out, seed):
     """The column split: the file's own, or drawn."""
-    if "split" not in table:
-        split = np.full(len(table), "train", dtype=object)
+    drawn = "split" not in table
+    if drawn:
+        split = pd.Series("train", table.index)
         rest = np.arange(len(table))
-        try:
+        with suppress(ValueError):  # a label with one text, or none left: it is named below
             for name in ("test", "validation"):
                 rest, taken = train_test_split(
                     rest, test_size=held_out, stratify=table.label[rest], random_state=seed
                 )
                 split[taken] = name
-        except ValueError:
-            raise ValueError(
-                f"{path} has too few texts to split ({len(table)}): give each label at least ten."
-            ) from None
-        return split
-    split = table.split.str.lower().replace(folders.SPLIT_OF_NAME)
+    else:
+        split = table.split.str.lower().replace(folders.SPLIT_OF_NAME)
     if unknown := sorted(set(split) - set(SPLITS)):
         raise ValueError(
             f"{path} has the split {unknown[0]!r}: only train, validation and test are allowed."
         )
-    for name in SPLITS:
-        if table.label[split == name].nunique() < 2:
-            raise ValueError(f"{path} needs both labels in the split '{name}': add texts there.")
+    counts = pd.crosstab(split, table.label).reindex(SPLITS, fill_value=0)
+    if (counts == 0).any(axis=None):
+        rare, name = counts.sum().idxmin(), counts.min(axis=1).idxmin()
+        fault = f"has too few texts to split ({counts[rare].sum()} of label {rare!r})"
+        fix = "give each label at least ten, or correct the column 'label'"
+        if not drawn:
+            rare = counts.loc[name].idxmin()
+            fault, fix = f"has no text of label {rare!r} in the split {name!r}", "add some there"
+        raise ValueError(f"{path} {fault}: {fix}.")
     return split
