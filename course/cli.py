@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     option("folder", type=Path, metavar="DIR")
     option("names", nargs="*", metavar="NAME", help=every)
     option("--free-only", action="store_true", help="leave out what may not be passed on")
-    add(doctor, "is this computer ready, and if not, what helps")
+    option = add(doctor, "is this computer ready, and if not, what helps")
+    option("--json", action="store_true", help="for a report of a fault")
     option = add(solved, "which exercises you have solved", "progress")
     option("--forget", action="store_true", help="begin anew")
     option = add(edition, "make an edition for students, a solved one, or slides")
@@ -189,11 +190,11 @@ def mirror(given) -> int:
 # ---------------------------------------------------------------- the rest
 
 
-def doctor(_) -> int:
+def doctor(given) -> int:
     """Print a verdict on each thing the course needs, with what helps; 1 if any is a fault."""
     from course import doctor
 
-    return doctor.report()
+    return doctor.report(as_json=given.json)
 
 
 def solved(given) -> int:

@@ -26,15 +26,21 @@ KERAS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "cha
 Lines = list[tuple[str, str, str]]
 
 
-def report() -> int:
-    """Print the lines of all checks; 1 if one of them is a fault."""
-    worst = set()
+def report(*, as_json: bool = False) -> int:
+    """Print the lines of all checks, or one JSON object; 1 if one of them is a fault."""
+    found = []
     for check in CHECKS:
         for verdict, what, fix in check():
-            print(f"{verdict:<6} {what}" + (f"\n{'':7}-> {fix}" if fix else ""), flush=True)
-            worst.add(verdict)
-    ready = BAD not in worst
-    print("\nThis computer is ready." if ready else "\nMend what is marked FAULT, then try again.")
+            found.append({"verdict": verdict, "what": what, "fix": fix})
+            if not as_json:
+                line = f"{verdict:<6} {what}" + (f"\n{'':7}-> {fix}" if fix else "")
+                print(line, flush=True)
+    ready = BAD not in [each["verdict"] for each in found]
+    text = "This computer is ready." if ready else "Mend what is marked FAULT, then try again."
+    if as_json:  # for a report that others read, so without the name of a person's folder
+        whole = {"ready": ready, "system": platform.platform(), "checks": found}
+        text = json.dumps(whole, indent=1).replace(json.dumps(str(Path.home()))[1:-1], "~")
+    print(text if as_json else "\n" + text)
     return int(not ready)
 
 

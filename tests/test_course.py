@@ -404,6 +404,19 @@ def test_doctor_gives_a_verdict_on_each_thing(packages):
     assert lines[-1] == "This computer is ready."
 
 
+def test_doctor_writes_json_for_a_report(packages, tmp_path):
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    done = process("doctor", "--json", path=packages, COURSE_CACHE=str(tmp_path / "cache"), **home)
+    whole = json.loads(done.stdout)
+    assert whole["ready"] is True and done.returncode == 0 and whole["system"]
+    assert {each["verdict"] for each in whole["checks"]} <= {"ok", "note"}
+    assert any("Keras 3.99, no GPU" in each["what"] for each in whole["checks"])
+    assert str(tmp_path) not in done.stdout and "cache ~" in done.stdout
+    done = process("doctor", "--json", path=packages, COURSE_MIRROR="/nowhere", **home)
+    (fault,) = [c for c in json.loads(done.stdout)["checks"] if c["verdict"] == "FAULT"]
+    assert "/nowhere/index.json" in fault["fix"] and done.returncode == 1
+
+
 BROKEN = {
     "TensorFlow raises": ({"tensorflow.py": "1 / 0"}, {}, "ZeroDivisionError", "pip install"),
     "TensorFlow is missing": (
