@@ -21,6 +21,7 @@ room = importlib.import_module("course.intake.images")
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COURSE_PROGRESS", "0")
     return tmp_path / "cache" / "intake"
 
@@ -157,11 +158,27 @@ def test_each_image_is_decoded_once_and_its_plain_file_once_more(pets, monkeypat
     assert sorted(opened) == sorted([*pets.rglob("*.png"), *data.table.path])
 
 
-def test_a_cache_that_cannot_be_written_is_said(pets, cache):
-    cache.parent.mkdir(exist_ok=True)
+def test_own_data_need_no_cache_that_can_be_written(pets, cache, tmp_path, capsys):
+    first = intake.images(pets)
+    said = capsys.readouterr().out
+    shutil.rmtree(cache)
     cache.write_text("a file where the folder should be")
-    with pytest.raises(ValueError, match="cannot be kept in .*intake .*set COURSE_CACHE"):
+    own = tmp_path / "home" / "intake"
+    assert intake.images(pets) == str(own / Path(first).name)
+    assert capsys.readouterr().out == said
+    before = sorted(own.rglob("*"))
+    assert intake.images(pets) == str(own / Path(first).name) and sorted(own.rglob("*")) == before
+    shutil.rmtree(own)
+    own.write_text("another file")
+    words = r"cannot be kept in \S*cache/intake \(.*\) or \S*home/intake \(.*set COURSE_CACHE"
+    with pytest.raises(ValueError, match=words):
         intake.images(pets)
+
+
+def test_what_a_shared_cache_holds_is_not_kept_again(pets, cache, tmp_path):
+    first = intake.images(pets)
+    cache.chmod(0o555)
+    assert intake.images(pets) == first and not (tmp_path / "home").exists()
 
 
 def copies(tree):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from course import paths
 from helpers import disk
 from helpers.data import SPLITS
 
@@ -100,7 +101,9 @@ def content_key(root: Path, files: Iterable[Path], *settings) -> str:
 
 
 def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
-    """The folder <cache>/intake/<key>: as it was kept, or else written whole or not at all.
+    """The folder intake/<key> in the cache: as it was kept, or else written whole or not at all.
+
+    A cache may be shared and read-only; then the folder lies in the person's own.
 
     Args:
         key: of `content_key`.
@@ -108,27 +111,34 @@ def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
             and left out. They are printed now and at each later call.
 
     Raises:
-        ValueError: the cache cannot be written; also whatever `write` raises.
+        ValueError: neither folder can be written; also whatever `write` raises.
     """
-    target = disk.cache_folder() / "intake" / key
-    if not (target / "intake.txt").is_file():
+    places = [folder / "intake" for folder in (disk.cache_folder(), paths.user_folder())]
+    kept, faults = [place / key for place in places if (place / key / "intake.txt").is_file()], []
+    for place in () if kept else places:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as work:
-                (ready := Path(work, key)).mkdir()
-                lines = write(ready)
-                (ready / "intake.txt").write_text(
-                    "\n".join(lines), encoding="utf8", errors="replace"
-                )
-                if not target.is_dir():  # another process may have been faster
-                    ready.rename(target)
+            kept = [_written(place, key, write)]
+            break
         except OSError as error:
-            raise ValueError(
-                f"Your data cannot be kept in {target.parent} ({error}): make room there, or set "
-                "COURSE_CACHE to a folder that you can write."
-            ) from error
-    print((target / "intake.txt").read_text(encoding="utf8"))
-    return target
+            faults.append(f"{place} ({error})")
+    if not kept:
+        raise ValueError(
+            f"Your data cannot be kept in {' or '.join(faults)}: make room there, or set "
+            "COURSE_CACHE to a folder that you can write."
+        )
+    print((kept[0] / "intake.txt").read_text(encoding="utf8"))
+    return kept[0]
+
+
+def _written(place, key, write):
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".") as work:
+        (ready := Path(work, key)).mkdir()
+        lines = "\n".join(write(ready))
+        (ready / "intake.txt").write_text(lines, encoding="utf8", errors="replace")
+        if not (place / key).is_dir():  # another process may have been faster
+            ready.rename(place / key)
+    return place / key
 
 
 def file_names(kinds: Iterable[str], paths: Iterable[Path]) -> list[str]:
