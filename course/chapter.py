@@ -26,7 +26,8 @@ def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
 
     ready.report(dial.seed)
     if dial.changed:
-        print(f"Dials      your own {', '.join(dial.changed)}; the text speaks of the course's own")
+        named = ", ".join(dial.changed)
+        print(f"Dials      your own {named}; texts and words for figures speak of the course's own")
     return dial, Claims(chapter, binding=assets.profile() == "sample" and not dial.changed)
 
 

@@ -71,7 +71,7 @@ def test_own_data_and_dials_bind(monkeypatch, tmp_path, capsys):
         dial, claim = chapter.start("01_images")
         assert (claim.binding, claim.chapter) == (binding, "01_images")
         assert vars(dial) == vars(dials.read("01_images"))
-        said = "Dials      your own seeds; the text speaks of the course's own\n"
+        said = "Dials      your own seeds; texts and words for figures speak of the course's own\n"
         assert capsys.readouterr().out == (said if dial.changed else "")
 
 
