@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--free-only", action="store_true", help="leave out what may not be passed on")
     option = add(doctor, "is this computer ready, and if not, what helps")
     option("--json", action="store_true", help="for a report of a fault")
+    add(start, "write the page that `make lab` opens: what is done, what is next")
     option = add(solved, "which exercises you have solved", "progress")
     option("--forget", action="store_true", help="begin anew")
     option = add(edition, "make an edition for students, a solved one, or slides")
@@ -195,6 +196,14 @@ def doctor(given) -> int:
     from course import doctor
 
     return doctor.report(as_json=given.json)
+
+
+def start(_) -> int:
+    """Write the page of the chapters, and say where it opens."""
+    from course import launch
+
+    print(f"With 'make lab' running: http://localhost:8888/lab/tree/{launch.opened()}")
+    return 0
 
 
 def solved(given) -> int:

@@ -11,6 +11,7 @@ LINES = {"helpers": 2890, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
     "helpers/shift.py": 100,
+    "course/launch.py": 120,
     "course/review.py": 120,
 }
 LONGEST = 60
