@@ -2,7 +2,7 @@
 # Settings reach it through the environment: make lab PYTHON=/path/to/python3.12
 
 SHELL := /bin/sh
-TARGETS := lab setup course run test test-portable test-colab lint notebooks site bench claims \
+TARGETS := lab setup course run test test-portable test-colab lint notebooks site bench claims git \
   catalogue constraints clean help
 
 .PHONY: $(TARGETS)

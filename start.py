@@ -172,11 +172,10 @@ def new_environment(folder, command, version):
 @target
 def lab():
     """Open the course in JupyterLab."""
-    start = settings["START"]
-    if not start:  # a class's folder has a handout in place of the notebooks
-        found = [f for place in ("notebooks", "handout") for f in (ROOT / place).glob("00_*.ipynb")]
-        start = found[0].relative_to(ROOT).as_posix() if found else "notebooks"
-    call(set_up(*LEARNERS), "-m", "jupyter", "lab", f"--LabApp.default_url=/lab/tree/{start}")
+    python = set_up(*LEARNERS)
+    # The page of the chapters, which says what is done and what is next.
+    start = settings["START"] or ask(python, "-m", "course.launch")[1].strip() or "notebooks"
+    call(python, "-m", "jupyter", "lab", f"--LabApp.default_url=/lab/tree/{start}")
 
 
 @target
@@ -267,6 +266,21 @@ def bench(*arguments):
 def claims(*chapters):
     """Measure how far the claims lie from their bounds, for docs/claims.md: an hour."""
     call(set_up(*EVERY), "benchmarks/claims.py", *chapters)
+
+
+@target
+def git():
+    """Set this clone up for changes: notebooks cell by cell in git, lint before a commit."""
+    # .gitattributes names the drivers; what they leave out stands in nbdime_config.json.
+    python = set_up(*EVERY)
+    nbdime = f"'{python.as_posix()}' -m nbdime.vcs.git"
+    for key, value in (
+        ("diff.jupyternotebook.command", f"{nbdime}.diffdriver diff"),
+        ("merge.jupyternotebook.driver", f"{nbdime}.mergedriver merge %O %A %B %L %P"),
+        ("merge.jupyternotebook.name", "notebooks, cell by cell"),
+    ):
+        call("git", "config", key, value)
+    call(python, "-m", "pre_commit", "install")
 
 
 @target

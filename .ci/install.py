@@ -49,7 +49,10 @@ def pip_settings(lines: str) -> dict[str, str]:
 
 def main(constraints: str, *wanted: str) -> int:
     """Install; the exit status of what installed."""
-    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True).stdout
+    asked = {**os.environ, "PYTHONUTF8": "1"}  # a path in the settings may have an umlaut
+    listed = subprocess.run(
+        [*PIP, "config", "list"], env=asked, capture_output=True, encoding="utf8"
+    ).stdout
     environment = {**pip_settings(listed), **os.environ}
     what = [*(["--constraint", constraints] if constraints else []), "--editable", *wanted]
     limit = ["--only-binary", ":all:", "--quiet"]

@@ -86,7 +86,7 @@ def measure(setting: str, environment: dict, path: Path) -> list[dict]:
             part, variables = Path(scratch, "notes"), dict(environment)
             part.touch()
             if seed := variables.pop("seed", None):
-                Path(scratch, path.stem).with_suffix(".toml").write_text(f"seed = {seed}\n")
+                Path(scratch, path.stem).with_suffix(".toml").write_text(f"seed = {seed}\n", "utf8")
                 variables["COURSE_DIALS"] = scratch
             print(f"{path.stem}: {setting}", flush=True)
             try:

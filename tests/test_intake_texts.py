@@ -281,7 +281,7 @@ def test_a_file_in_another_encoding_or_missing_gets_one_sentence(csv, tmp_path, 
     with pytest.raises(ValueError, match="There is no file film_reviews"):
         texts("film_reviews")
     csv(["text,label", *rows()])
-    monkeypatch.setattr(Path, "read_bytes", lambda self: open(tmp_path))
+    monkeypatch.setattr(Path, "read_bytes", lambda self: open(tmp_path, encoding="utf8"))
     with pytest.raises(ValueError, match="mine.csv cannot be opened"):
         texts(tmp_path / "mine.csv")
 

@@ -76,7 +76,7 @@ def test_log_mel_against_a_plain_computation(waveform):
 
 
 def test_class_names(module):
-    with open(module.class_map_path().numpy(), newline="") as file:
+    with open(module.class_map_path().numpy(), newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
     names = [row["display_name"] for row in rows]
     assert [int(row["index"]) for row in rows] == list(range(521))

@@ -179,7 +179,7 @@ def save_hub_module(model, folder, class_names=None):
     with tempfile.TemporaryDirectory() as scratch:
         if class_names:
             labels = Path(scratch) / "class_names.txt"
-            labels.write_text("\n".join(class_names) + "\n")
+            labels.write_text("\n".join(class_names) + "\n", encoding="utf8")
             module.class_names_path = tf.saved_model.Asset(str(labels))
         tf.saved_model.save(module, str(part))
     write_checksums(part)

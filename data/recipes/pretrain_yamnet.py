@@ -160,7 +160,7 @@ def train(work, folder, *, last=models.LAST, taught=True, stages=STAGES):
 def epochs_done(folder):
     """How many epochs a folder has a log of."""
     log = folder / "log.jsonl"
-    return len(log.read_text().splitlines()) if log.exists() else 0
+    return len(log.read_text(encoding="utf8").splitlines()) if log.exists() else 0
 
 
 def checkpoint(folder, epoch):

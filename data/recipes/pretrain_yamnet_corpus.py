@@ -50,7 +50,7 @@ def class_names(teacher):
     """The names of the teacher's scores, in order, as its own class map gives them."""
     import csv
 
-    with open(teacher.class_map_path().numpy(), newline="") as file:
+    with open(teacher.class_map_path().numpy(), newline="", encoding="utf8") as file:
         return [row["display_name"] for row in csv.DictReader(file)]
 
 
@@ -88,7 +88,7 @@ def teach(source, digits, teacher, work):
             for name, file in files.items():
                 file[rows] = answers[name]
                 file.flush()
-            (folder / "done").write_text(str(start + BLOCK))
+            (folder / "done").write_text(str(start + BLOCK), encoding="utf8")
 
 
 def ask(teacher, scenes):
@@ -120,7 +120,7 @@ def open_files(folder, count):
 
 def scenes_done(folder):
     done = folder / "done"
-    return int(done.read_text()) if done.exists() else 0
+    return int(done.read_text(encoding="utf8")) if done.exists() else 0
 
 
 def read_corpus(work, part):
