@@ -6,10 +6,9 @@ from functools import cache
 
 import numpy as np
 
+from helpers import engines
 from helpers.data import Examples
 from helpers.ready import keras, tf
-
-_graphs = weakref.WeakKeyDictionary()  # of the models that `predict` was asked about
 
 
 def set_seed(seed: int) -> None:
@@ -96,15 +95,9 @@ def _graph(model):
     if model.run_eagerly or len(getattr(model, "inputs", None) or []) != 1:
         return model
     (given,), (output,) = model.inputs, model.outputs
-    kept_for, forward = _graphs.get(model, (None, None))
-    if kept_for is None or kept_for() is not output:  # a layer may have been added since
-        reference = weakref.ref(model)  # the graph must not keep its own key alive
-
-        @tf.function(input_signature=[tf.TensorSpec((None, *given.shape[1:]), given.dtype)])
-        def forward(x):
-            return reference()(x, training=False)
-
-        _graphs[model] = weakref.ref(output), forward
+    spec = tf.TensorSpec((None, *given.shape[1:]), given.dtype)
+    # A layer may be added later: then the model has another output.
+    forward = engines.graph(model, spec, weakref.ref(output))
     return lambda x, training: forward(x)
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
-from helpers import disk, training
+from helpers import disk, engines, training
 from helpers.data import Data, Examples
-from helpers.ready import keras, tf
+from helpers.ready import keras
 
 
 def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -151,7 +151,9 @@ def trainable_parameter_count(model: keras.layers.Layer) -> int:
     return int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
 
 
-def extract(backbone: keras.Model, data: Data, *, batch_size=32, limit_bytes=2 * 10**9) -> Data:
+def extract(
+    backbone: keras.Model, data: Data, *, batch_size=32, engine="auto", limit_bytes=2 * 10**9
+) -> Data:
     """Run a frozen backbone over every example once and keep what comes out.
 
     The features stay on disk, in the folder `features` of the cache, under a hash of the inputs,
@@ -162,44 +164,41 @@ def extract(backbone: keras.Model, data: Data, *, batch_size=32, limit_bytes=2 *
         backbone: from a batch of inputs to a batch of features; runs with `training=False`.
         data: inputs of shape (n, ...) in each split.
         batch_size: examples at a time.
+        engine: "keras", "litert", or "auto", which chooses: see `engines.run`.
         limit_bytes: of all features on disk; those unused for longest are deleted.
 
     Returns:
         The same task with float32 features of shape (n, ...) in place of the inputs.
     """
-    file = _features_file(backbone, data)
+    structure = _structure(backbone)
+    file = structure and _features_file(backbone, structure, data)
     features = file and _read_features(file, backbone, data)
     if features is None:
-        features = _run(backbone, data, batch_size)
+        features = _run(backbone, data, batch_size, engine, structure)
         if file:
             _keep_features(file, features, limit_bytes)
     splits = {name: Examples(features[name], y) for name, (_, y) in data.splits()}
     return replace(data, **splits)
 
 
-def _run(backbone, data, batch_size):
+def _run(backbone, data, batch_size, engine, structure):
     """Features of each split."""
-
-    @tf.function(reduce_retracing=True)
-    def forward(x):
-        return backbone(x, training=False)
-
+    places = [
+        (x, first) for _, (x, _) in data.splits() for first in range(0, len(x) or 1, batch_size)
+    ]
+    batches = (x[i : i + batch_size] for x, i in disk.progress(places, "features"))
+    made = engines.run(backbone, batches, len(places), engine, structure)
     features = {}
     for name, (x, _) in data.splits():
-        starts = disk.progress(range(0, len(x) or 1, batch_size), f"features of {name}")
-        made = [forward(tf.convert_to_tensor(x[i : i + batch_size])).numpy() for i in starts]
-        features[name] = np.concatenate(made, dtype="float32")
+        mine = [next(made) for _ in range(0, len(x) or 1, batch_size)]
+        features[name] = np.concatenate(mine, dtype="float32")
     return features
 
 
-def _features_file(backbone, data):
-    """Where the features belong, or None if the backbone cannot be described."""
-    digest = hashlib.blake2b(f"features 2, keras {keras.__version__}".encode(), digest_size=16)
-    try:
-        digest.update(_structure(backbone).encode())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        print(f"Features are not kept on disk: {backbone.name} cannot be described ({error}).")
-        return None
+def _features_file(backbone, structure, data):
+    """Where the features belong."""
+    digest = hashlib.blake2b(f"features 3, keras {keras.__version__}".encode(), digest_size=16)
+    digest.update(structure.encode())
     weights = [weight.numpy() for weight in backbone.weights]
     for array in weights + [x for _, (x, _) in data.splits()]:
         digest.update(f"{array.dtype} {array.shape} ".encode())
@@ -211,30 +210,24 @@ def _features_file(backbone, data):
 
 
 def _structure(backbone):
-    """What computes the features, as text, without what changes none of them.
+    """What computes the features, as text, or None if the backbone cannot be described.
 
-    Keras numbers its automatic names, so the same cell makes `functional_3` and then
-    `functional_7`; here they are numbered by the order in which they appear.
+    Without what changes no feature: how it is trained, and the numbers in automatic names, since
+    the same cell makes `functional_3` and then `functional_7`.
     """
-    kinds, order = {}, {}
 
-    def note(item):
-        config, kind = item.get("config"), str(item.get("class_name"))
-        name = config.get("name") if isinstance(config, dict) else None
-        stem = re.sub(r"_\d+$", "", str(name)).replace("_", "")
-        if stem.lower() == kind.replace("_", "").lower():
-            kinds[name] = kind
+    def kept(item):
         return {k: v for k, v in item.items() if k not in ("compile_config", "trainable")}
 
-    def numbered(match):
-        name, kind = match[1], kinds.get(match[1])
-        return f'"{kind} {order.setdefault(name, len(order))}"' if kind else match[0]
-
-    config = json.dumps(keras.saving.serialize_keras_object(backbone), default=str)
-    config = json.dumps(json.loads(config, object_hook=note))
+    try:
+        config = json.dumps(keras.saving.serialize_keras_object(backbone), default=str)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        print(f"Features are not kept on disk: {backbone.name} cannot be described ({error}).")
+        return None
     lookups = keras.layers.TextVectorization, keras.layers.StringLookup
     words = [each.get_vocabulary() for each in all_layers(backbone) if isinstance(each, lookups)]
-    return re.sub(r'"(\w+)"', numbered, config) + json.dumps(words)
+    config = json.dumps(json.loads(config, object_hook=kept))
+    return re.sub(r'_\d+"', '"', config) + json.dumps(words)
 
 
 def _read_features(file, backbone, data):
