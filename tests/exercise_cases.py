@@ -1,5 +1,7 @@
 """What is asked of every exercise: stub, right answers, wrong answers, hints."""
 
+import pytest
+
 from course import exercises
 
 
@@ -27,3 +29,40 @@ def shortcomings(name: str, right: list, wrong: list) -> list[str]:
     if not 1 <= known.minutes <= 30 or known.level not in exercises.LEVELS:
         found.append("minutes or level are missing")
     return found
+
+
+def closing_tests(topic: str, right: dict, wrong: dict, built: tuple[str, ...] = ()) -> tuple:
+    """The four tests of a chapter's exercises, for its test file to give names to.
+
+    Args:
+        topic: what the names of the exercises begin with.
+        right: for each exercise different ways to solve it.
+        wrong: for each exercise pairs (answer, words that its message must contain).
+        built: exercises whose answers are models, each made anew by a function for each try.
+    """
+    asked = [(name, i) for name, ways in right.items() for i in range(len(ways))]
+    cases = [(name, *case) for name, each in wrong.items() for case in each]
+
+    def made(name, answer):
+        return answer() if name in built and callable(answer) else answer
+
+    @pytest.mark.parametrize(("name", "i"), asked)
+    def passes(name, i):
+        verdict = exercises.judge(name, made(name, right[name][i]))
+        assert verdict.state == "correct", verdict
+
+    @pytest.mark.parametrize(
+        ("name", "answer", "words"), cases, ids=[f"{name}: {words}" for name, _, words in cases]
+    )
+    def learns_why(name, answer, words):
+        verdict = exercises.judge(name, made(name, answer))
+        assert verdict.state == "not yet" and words in verdict.message, verdict
+
+    @pytest.mark.parametrize("name", right)
+    def lacks_nothing(name):
+        assert shortcomings(name, right[name], wrong[name]) == []
+
+    def every_one_is_tried():
+        assert set(exercises.names(topic)[0]) == right.keys() == wrong.keys()
+
+    return passes, learns_why, lacks_nothing, every_one_is_tried

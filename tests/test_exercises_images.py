@@ -1,8 +1,7 @@
 """The checks of the chapter on images, fed with right answers and with classic wrong ones."""
 
 import numpy as np
-import pytest
-from exercise_cases import shortcomings
+from exercise_cases import closing_tests
 
 from course import exercises
 from helpers import training, transfer
@@ -287,33 +286,12 @@ WRONG = {
 BUILT = ("images.augment", "images.head")
 
 
-def made(name, answer):
-    return answer() if name in BUILT and callable(answer) else answer
-
-
-@pytest.mark.parametrize(("name", "i"), [(n, i) for n in RIGHT for i in range(len(RIGHT[n]))])
-def test_right_answers_pass(name, i):
-    verdict = exercises.judge(name, made(name, RIGHT[name][i]))
-    assert verdict.state == "correct", verdict
-
-
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
-    [(name, *case) for name, cases in WRONG.items() for case in cases],
-    ids=[f"{name}: {words}" for name, cases in WRONG.items() for _, words in cases],
-)
-def test_wrong_answers_are_told_what_is_wrong(name, answer, words):
-    verdict = exercises.judge(name, made(name, answer))
-    assert verdict.state == "not yet" and words in verdict.message, verdict
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_exercises_and_their_examples_lack_nothing(name):
-    assert shortcomings(name, RIGHT[name], WRONG[name]) == []
-
-
-def test_every_exercise_is_tried():
-    assert set(exercises.names("images")[0]) == RIGHT.keys() == WRONG.keys()
+(
+    test_right_answers_pass,
+    test_wrong_answers_are_told_what_is_wrong,
+    test_exercises_and_their_examples_lack_nothing,
+    test_every_exercise_is_tried,
+) = closing_tests("images", RIGHT, WRONG, BUILT)
 
 
 def test_a_check_leaves_the_learners_model_alone():

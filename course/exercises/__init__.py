@@ -42,6 +42,7 @@ class Exercise:
     minutes: int
     level: str
     hints: tuple[str, ...]
+    function: str
 
 
 _exercises: dict[str, Exercise] = {}
@@ -49,7 +50,13 @@ _questions: dict[str, spaced.Question] = {}
 
 
 def exercise(
-    name: str, praise: str, *, minutes: int = 5, level: str = "medium", hints: tuple[str, ...] = ()
+    name: str,
+    praise: str,
+    *,
+    minutes: int = 5,
+    level: str = "medium",
+    hints: tuple[str, ...] = (),
+    function: str = "",
 ):
     """Register a check. It may raise: a fault in the learner's code becomes a message.
 
@@ -59,6 +66,8 @@ def exercise(
         minutes: how long it takes, about.
         level: "easy", "medium" or "hard".
         hints: three, each of which gives away a little more; none is the solution.
+        function: how the function begins that is asked for, such as "freeze(model)"; what cannot
+            be called is then answered before the check. Empty where no function is asked for.
 
     Raises:
         ValueError: another level, or a name that belongs into another file.
@@ -69,7 +78,7 @@ def exercise(
     def register(check):
         if check.__module__ != f"{__name__}.{name.partition('.')[0]}":
             raise ValueError(f"{name} stands in {check.__module__}: begin its name as the file's.")
-        _exercises[name] = Exercise(name, check, praise, minutes, level, tuple(hints))
+        _exercises[name] = Exercise(name, check, praise, minutes, level, tuple(hints), function)
         return check
 
     return register
@@ -95,6 +104,9 @@ def judge(name: str, answer: Any) -> Verdict:
     asked = _find(_exercises, name, "exercise")
     if answer is ...:
         return Verdict("not started", "Replace the three dots by your answer, then run this again.")
+    if asked.function and not callable(answer):
+        begin = f"Is it a function? Write `def {asked.function}: ...` and hand in its name."
+        return Verdict("not yet", begin)
     try:
         # What the learner's code prints while it is tried would bury the verdict.
         with redirect_stdout(io.StringIO()):

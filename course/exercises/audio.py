@@ -159,6 +159,7 @@ def frozen(answer):
     "Every recording is on one side only.",
     minutes=8,
     level="medium",
+    function="for_test(recordings)",
     hints=(
         "How many *different* recordings are there, and which of them shall be for the test?",
         "`np.unique` gives every name once. Shuffle these names, and take a fifth of them.",
@@ -167,8 +168,6 @@ def frozen(answer):
     ),
 )
 def split(answer):
-    if not callable(answer):
-        return "Is it a function of a list of recordings? Write `def for_test(recordings)` first."
     recordings = [f"r{number:02d}" for number in range(20) for _ in range(number % 4 + 1)]
     recordings = [recordings[i] for i in np.random.default_rng(0).permutation(len(recordings))]
     chosen = answer(list(recordings))
@@ -259,6 +258,7 @@ def tune(answer):
     "As high as it may be, and no more than one cough in ten is missed.",
     minutes=12,
     level="medium",
+    function="choose(probabilities, labels, recall)",
     hints=(
         "The other sounds do not matter here: look at the probabilities of the coughs alone.",
         "If you put the threshold on one of these probabilities, all coughs at or above it are "
@@ -268,8 +268,6 @@ def tune(answer):
     ),
 )
 def threshold(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def choose(probabilities, labels, recall)` first."
     rng = np.random.default_rng(3)
     labels = np.repeat([0, 1], [80, 40])
     probabilities = np.concatenate([rng.beta(2, 5, 80), rng.beta(5, 3, 40)]).round(3)
@@ -335,6 +333,7 @@ def _accuracies(x, y, source, train, test):
     "Each source was judged by a head that never met it: this is how a channel is found out.",
     minutes=15,
     level="medium",
+    function="by_source(x, y, sources)",
     hints=(
         "For each source there are two groups of clips: those that come from it, and all others. "
         "Which of the two trains the head?",
@@ -345,8 +344,6 @@ def _accuracies(x, y, source, train, test):
     ),
 )
 def sources(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def by_source(x, y, sources)` first."
     x, y, source = _four_sources()
     found = answer(x.copy(), y.copy(), source.copy())
     if found is None:
@@ -427,6 +424,7 @@ def _fault_of_form(rings, validation):
     "Trained on one set, its threshold chosen on a second, judged on a third: a real alarm.",
     minutes=20,
     level="hard",
+    function="build(train, validation)",
     hints=(
         "Three sets, three jobs: the training clips fit the head, the validation clips choose the "
         "threshold, and the clips that come later only get an answer.",
@@ -438,8 +436,6 @@ def _fault_of_form(rings, validation):
     ),
 )
 def alarm(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def build(train, validation)` first."
     train, validation, later = _clips_for_an_alarm()
     rings = answer(*(Examples(part.x.copy(), part.y.copy()) for part in (train, validation)))
     if isinstance(rings, tuple):

@@ -51,6 +51,7 @@ def _kernels(model):
     "Rank times what goes in plus what comes out: this is why adapters fit into an e-mail.",
     minutes=3,
     level="easy",
+    function="count(shape, rank)",
     hints=(
         "LoRA adds two kernels, A and B. Which shapes must they have, so that A times B has the "
         "shape of the old one?",
@@ -61,8 +62,6 @@ def _kernels(model):
     ),
 )
 def count(answer):
-    if not callable(answer):
-        return "Is it a function of a kernel's shape and a rank?"
     cases = {
         ((100, 20), 4): 480,
         ((3, 3, 256, 256), 4): 10240,
@@ -94,6 +93,7 @@ def count(answer):
     "Two trials with the same settings end at the same weights: now a difference means something.",
     minutes=5,
     level="easy",
+    function="trial(model, start, x, y)",
     hints=(
         "Weights are one thing that a training leaves behind. What does an optimiser remember?",
         "`set_weights` puts the old weights back. Adam keeps two numbers for each weight beside "
@@ -103,8 +103,6 @@ def count(answer):
     ),
 )
 def restore(answer):
-    if not callable(answer):
-        return "Is it a function of a model, its initial weights, and labelled examples x and y?"
     x, y = _examples()
     model = _model()
     start = [weight.copy() for weight in model.get_weights()]
@@ -146,6 +144,7 @@ def _apart(one, other):
     "Each layer takes its own step, as Howard and Ruder (2018) do it, measured and exact.",
     minutes=10,
     level="medium",
+    function="by_depth(names, decay)",
     hints=(
         "`update_step` gets the learning rate as its last argument: that is the number to change, "
         "not the gradient.",
@@ -156,8 +155,6 @@ def _apart(one, other):
     ),
 )
 def rates(answer):
-    if not callable(answer):
-        return "Is it a function of a list of names and a decay that returns an optimiser?"
     optimizer = answer(list(BODY), 2.0)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         return "Your function gave back no optimiser: does it end in `return` and an instance?"
@@ -257,6 +254,7 @@ def l2sp(answer):
     "A and B learn, the head learns, and not one borrowed number moved.",
     minutes=8,
     level="medium",
+    function="prepare(model)",
     hints=(
         "LoRA freezes the kernel of its own layer, and nothing else: what about the biases, and "
         "the layer `low`?",
@@ -267,8 +265,6 @@ def l2sp(answer):
     ),
 )
 def lora(answer):
-    if not callable(answer):
-        return "Is it a function that takes a model, and returns it compiled?"
     model = answer(_model())
     if not isinstance(model, keras.Model):
         return "Your function gave back no model: does it end in `return model`?"
@@ -312,6 +308,7 @@ def lora(answer):
     "A plain model, no larger than before, that answers as the one with LoRA does.",
     minutes=8,
     level="hard",
+    function="merge(model, plain)",
     hints=(
         "What LoRA computes is one kernel: the old one, plus A times B. So the plain layer of "
         "the same name needs just that kernel.",
@@ -322,8 +319,6 @@ def lora(answer):
     ),
 )
 def merge(answer):
-    if not callable(answer):
-        return "Is it a function of two models, the one with LoRA and a plain one?"
     model, plain = _model(), _model(seed=5)
     for name in ("middle", "high"):
         model.get_layer(name).enable_lora(2)
@@ -359,6 +354,7 @@ def merge(answer):
     "Head first, then one layer more in each stage, and each stage compiled anew.",
     minutes=10,
     level="medium",
+    function="unfreeze(model, x, y, stages)",
     hints=(
         "Write down which layers learn in stage 1, in stage 2, in stage 3. The head is in all of "
         "them.",
@@ -369,8 +365,6 @@ def merge(answer):
     ),
 )
 def schedule(answer):
-    if not callable(answer):
-        return "Is it a function of a model, x, y and the number of stages?"
     model, stages = _model(), []
     original = keras.Model.fit
 
@@ -417,6 +411,7 @@ def schedule(answer):
     "Validation chooses among those that fit, and the test set is looked at once.",
     minutes=5,
     level="easy",
+    function="choose(table, budget)",
     hints=(
         "Two things decide, one after the other: which rows may be chosen at all, and which of "
         "those is best.",
@@ -426,8 +421,6 @@ def schedule(answer):
     ),
 )
 def budget(answer):
-    if not callable(answer):
-        return "Is it a function of a table and a budget?"
     rows = [
         ("frozen", 514, (80, 81, 82), (84, 84, 84)),
         ("biases", 1282, (83, 83, 80), (80, 80, 80)),

@@ -47,6 +47,7 @@ def _flags(model):
     "0 became -1, 255 became 1, and the images that came in are as they were.",
     minutes=5,
     level="easy",
+    function="prepare(images)",
     hints=(
         "Write down where 0, 127.5 and 255 must go: -1, 0 and 1. Which straight line does that?",
         "First by how much must 0 to 255 shrink, so that it is 2 wide? Then by how much must it "
@@ -56,8 +57,6 @@ def _flags(model):
     ),
 )
 def preprocess(answer):
-    if not callable(answer):
-        return "Is it a function that takes images? Write `def prepare(images): ...` first."
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3)).astype("uint8")
     images[0, 0, 0], images[0, 0, 1] = 0, 255
     floats = images.astype("float32")
@@ -90,6 +89,7 @@ def preprocess(answer):
     "Blocks 4 and 5 learn, every BatchNormalization stays frozen, and compile has read it.",
     minutes=8,
     level="medium",
+    function="prepare(model)",
     hints=(
         "Two things are needed: the right flags on the layers, and something that reads them.",
         "Go through `model.layers`: each has a name and an attribute `trainable`. Which kind of "
@@ -99,8 +99,6 @@ def preprocess(answer):
     ),
 )
 def freeze_all_but_two_blocks(answer):
-    if not callable(answer):
-        return "Is it a function that takes a model? Write `def prepare(model): ...` first."
     model, read = _small_vgg(batch_norm=True), {}
     model.trainable = False
 
@@ -251,6 +249,7 @@ def _rehearsal():
     "Validation chose the rate, and the test reported on the chosen model only.",
     minutes=10,
     level="medium",
+    function="choose(fit, rates, data)",
     hints=(
         "Which of the three splits is there for choosing, and which for reporting?",
         "Train one model per rate and keep its validation accuracy beside it. "
@@ -260,8 +259,6 @@ def _rehearsal():
     ),
 )
 def choose(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def choose(fit, rates, data): ...` and hand in its name."
     fit, rates, data, trained = _rehearsal()
     chosen = answer(fit, rates, data)
     if not isinstance(chosen, tuple) or len(chosen) != 2:
@@ -303,6 +300,7 @@ def _two_tasks():
     "Both backbones stand side by side, equally loud, in all three splits.",
     minutes=12,
     level="medium",
+    function="join(one, two)",
     hints=(
         "Joined features are longer vectors: each image keeps its row, and the columns of both "
         "backbones stand side by side.",
@@ -313,8 +311,6 @@ def _two_tasks():
     ),
 )
 def together(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def join(one, two): ...` and hand in its name."
     one, two = _two_tasks()
     joined = answer(one, two)
     if not isinstance(joined, Data):
@@ -375,6 +371,7 @@ def _changed(before, after):
     "The head settled first, then block 5 adapted by small steps, and the rest stayed as it was.",
     minutes=20,
     level="hard",
+    function="recipe(backbone, examples)",
     hints=(
         "Write down the two stages first. What may move in each, and how large are the steps?",
         "Stage one: leave the backbone frozen, put a softmax layer on it, compile, fit. Stage "
@@ -385,8 +382,6 @@ def _changed(before, after):
     ),
 )
 def recipe(answer):
-    if not callable(answer):
-        return "Is it a function? Write `def recipe(backbone, examples): ...` and hand in its name."
     training.set_seed(0)
     backbone, part = _small_vgg(), _red_or_blue()
     backbone.trainable = False

@@ -41,6 +41,7 @@ def count(answer):
     "Only `hidden1` stayed as it was: the flag says what should learn, and `compile` reads it.",
     minutes=4,
     level="easy",
+    function="freeze_first(model)",
     hints=(
         "Under *Borrow frozen features* a whole model is frozen. Layers have the same attribute, "
         "and `model.get_layer` finds one by its name.",
@@ -50,8 +51,6 @@ def count(answer):
     ),
 )
 def freeze(answer):
-    if not callable(answer):
-        return "Is it a function that takes a model? Write `def freeze_first(model): ...` first."
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(32, 2)).astype("float32"), np.arange(32) % 2
     model = _small(units=2)
@@ -97,6 +96,7 @@ def _small(units):
     "of it.",
     minutes=6,
     level="medium",
+    function="both_layers(model)",
     hints=(
         "The cell under *Borrow frozen features* cuts after one layer: what are the two things "
         "that it hands to `keras.Model`?",
@@ -107,8 +107,6 @@ def _small(units):
     ),
 )
 def join(answer):
-    if not callable(answer):
-        return "Is it a function that takes a model? Write `def both_layers(model): ...` first."
     network = _small(units=3)
     points = np.random.default_rng(0).normal(size=(9, 2)).astype("float32")
     returned = answer(network)
@@ -140,6 +138,7 @@ def join(answer):
     "Within a pair both methods share the luck of the draw, so the difference is free of it.",
     minutes=5,
     level="medium",
+    function="ahead(frozen, scratch)",
     hints=(
         "Both lists are in the order of the draws, so the first of each belong together.",
         "`zip(frozen, scratch)` gives the pairs; take the difference within each.",
@@ -148,8 +147,6 @@ def join(answer):
     ),
 )
 def pairs(answer):
-    if not callable(answer):
-        return "Is it a function of two lists? Write `def ahead(frozen, scratch): ...` first."
     frozen, scratch = [0.9, 0.8, 0.7, 0.9, 0.6], [0.7, 0.85, 0.6, 0.5, 0.65]
     returned = answer(list(frozen), list(scratch))
     if not isinstance(returned, tuple | list) or len(returned) != 2:

@@ -17,6 +17,7 @@ BUGS = ["good film", "good plot good cast", "a good dull film"], ["Good, GOOD fi
     "Words of the training reviews, ids of the new ones, and every row as long.",
     minutes=5,
     level="easy",
+    function="encode(train_texts, new_texts, length)",
     hints=(
         "Call it with three short training texts and two new ones. Which texts come back, and in "
         "which spelling do words have an id?",
@@ -27,8 +28,6 @@ BUGS = ["good film", "good plot good cast", "a good dull film"], ["Good, GOOD fi
     ),
 )
 def bugs(answer):
-    if not callable(answer):
-        return "Is it a function of two lists of texts and a length? Write `def encode(...)` first."
     long, short = (np.asarray(answer(*BUGS, length)) for length in (6, 2))
     if long.ndim != 2 or short.ndim != 2:
         return "The answer is one array of ids, a row for each new review: what came back?"
@@ -59,6 +58,7 @@ def bugs(answer):
     "The vectors are in, they stay as they are, and the head learns.",
     minutes=5,
     level="medium",
+    function="borrow(model, matrix)",
     hints=(
         "`model.get_layer(name)` gives the layer. What must happen to it, in which order?",
         "`set_weights` takes a list, even of one array; `trainable` is an attribute of a layer.",
@@ -66,8 +66,6 @@ def bugs(answer):
     ),
 )
 def freeze(answer):
-    if not callable(answer):
-        return "Is it a function of a model and a matrix? Write `def borrow(...)` first."
     training.set_seed(0)
     model = keras.Sequential(
         [
@@ -110,6 +108,7 @@ def _few_vectors():
     "Old ids kept what they learned, and new ones start from their vectors.",
     minutes=8,
     level="medium",
+    function="grow(embedding, vectors, new_words)",
     hints=(
         "How many rows does the new table have, and which of them exist already?",
         "`embedding.get_weights()[0]` is the old table. Make one for the new words, and join the "
@@ -119,8 +118,6 @@ def _few_vectors():
     ),
 )
 def grow(answer):
-    if not callable(answer):
-        return "Is it a function of embedding, vectors and words? Write `def grow(...)` first."
     vectors, old = _few_vectors(), np.arange(12, dtype="float32").reshape(4, 3) / 10
     embedding = keras.layers.Embedding(4, 3, mask_zero=True)
     embedding.build()
@@ -151,10 +148,8 @@ TABLE = np.array([[9, -9], [-6, -1], [-1, -4], [-3, -2], [5, 6]], "float32")
 ROWS = np.array([[2, 1, 3, 0, 0, 0], [4, 2, 2, 2, 0, 0]], "int32")
 
 
-def _outputs(answer, what):
+def _outputs(answer):
     """What the learner's model makes of ROWS, or a sentence about why there is nothing."""
-    if not callable(answer):
-        return None, f"Is it a function of a matrix and a length? Write `def {what}(...)` first."
     model = answer(TABLE, 6)
     if not isinstance(model, keras.Model):
         return None, "Your function gave back no Keras model: does it return one?"
@@ -169,6 +164,7 @@ def _outputs(answer, what):
     "The mean of the known words; padding and unknown words count for nothing.",
     minutes=8,
     level="medium",
+    function="averager_of_known(matrix, length)",
     hints=(
         "The pooling layer leaves out what the mask leaves out. Which id does `mask_zero` mask, "
         "and which one should be masked as well?",
@@ -179,7 +175,7 @@ def _outputs(answer, what):
     ),
 )
 def average(answer):
-    found, fault = _outputs(answer, "averager_of_known")
+    found, fault = _outputs(answer)
     if fault:
         return fault
     rows = [TABLE[each[each > 1]] for each in ROWS]
@@ -210,6 +206,7 @@ def average(answer):
     "The maximum over words; the row of padding, however large, takes no part.",
     minutes=8,
     level="medium",
+    function="strongest(matrix, length)",
     hints=(
         "`GlobalMaxPooling1D` takes the maximum over all places. Which of the six places are no "
         "words, and what do they hold?",
@@ -220,7 +217,7 @@ def average(answer):
     ),
 )
 def strongest(answer):
-    found, fault = _outputs(answer, "strongest")
+    found, fault = _outputs(answer)
     if fault:
         return fault
     vectors = TABLE[ROWS]
@@ -288,6 +285,7 @@ def _explained(rows, scores, choose, report, scale=1):
     "A label curve of your own: the validation reviews chose, the test reviews only tested.",
     minutes=20,
     level="hard",
+    function="my_curve(data, budgets, seeds)",
     hints=(
         "Write it for one budget and one seed first: draw, fit four heads, choose one, test it. "
         "Which of the three parts does each of these steps need?",
@@ -298,8 +296,6 @@ def _explained(rows, scores, choose, report, scale=1):
     ),
 )
 def curve(answer):
-    if not callable(answer):
-        return "Is it a function of data, budgets and seeds? Write `def my_curve(...)` first."
     data, budgets, seeds = _toy_averages(), (4, 16), range(3)
     made = answer(data, budgets, seeds)
     if made is None:
