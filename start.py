@@ -38,6 +38,7 @@ EVERY = (*LEARNERS, "dev", "site")
 # One notebook or test file at a time on each of two processes: the kernels wait often enough.
 TWO = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 NBVAL = ("--nbval",)  # its settings stand in conftest.py
+UTF8 = {"PYTHONIOENCODING": "utf8"}  # what goes into a pipe or a log, on Windows as well
 TARGETS = {}
 settings = {name: os.environ.get(name, usual) for name, usual in SETTINGS.items()}
 
@@ -50,9 +51,8 @@ def target(function):
 
 def call(*command, **environment):
     """Run a command in the course's folder; where it fails, end with its exit status."""
-    child = subprocess.Popen(
-        [str(word) for word in command], cwd=str(ROOT), env={**os.environ, **environment}
-    )
+    words = [str(word) for word in command]
+    child = subprocess.Popen(words, cwd=str(ROOT), env={**os.environ, **UTF8, **environment})
     while True:
         try:
             status = child.wait()
@@ -69,6 +69,7 @@ def ask(*command):
         done = subprocess.run(
             [str(word) for word in command],
             cwd=str(ROOT),
+            env={**os.environ, **UTF8},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )

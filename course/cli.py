@@ -27,6 +27,8 @@ AT_ONCE = Patience(connect=2, stall=2, tries=1)  # a silent mirror is named, not
 def main(arguments: list[str] | None = None, patience: Patience | None = None) -> int:
     """Run one command; returns the exit status, 1 if something is wrong with the assets."""
     given = _parser().parse_args(arguments, argparse.Namespace(patience=patience))
+    for stream in (sys.stdout, sys.stderr):  # a path that a pipe's encoding cannot write
+        stream.reconfigure(errors="backslashreplace")
     try:
         return given.run(given)
     except assets.AssetError as error:

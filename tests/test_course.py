@@ -372,6 +372,13 @@ def test_a_mirror_on_a_full_disk_keeps_what_it_had(small_disk, shop, run):
     assert sorted(p.name for p in folder.iterdir()) == ["before.bin", "index.json"]
 
 
+def test_a_path_that_windows_cannot_print_into_a_pipe(tmp_path):
+    place = {"COURSE_CACHE": str(tmp_path / "\u65e5\u672c"), "PYTHONIOENCODING": "cp1252"}
+    done = process("status", **place)
+    assert done.returncode == 0, done.stderr
+    assert r"\u65e5\u672c" in done.stdout
+
+
 # ---------------------------------------------------------------- doctor
 
 WORKING = {

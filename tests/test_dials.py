@@ -72,7 +72,7 @@ def test_what_is_nearer_goes_first(folder, monkeypatch):
     ],
 )
 def test_faults_are_told_in_one_sentence(folder, text, words):
-    (folder / "01_images.toml").write_text(text)
+    (folder / "01_images.toml").write_text(text, encoding="utf8")
     with pytest.raises(dials.DialError, match=".") as error:
         dials.read("01_images")
     assert words in str(error.value) and "\n" not in str(error.value).strip()

@@ -176,7 +176,8 @@ def test_what_a_python_says_of_itself(start):
 
 
 def run(*command, folder=paths.ROOT, **environment):
-    given = {"PATH": os.environ["PATH"], **environment}
+    unset = ("PYTHON", "CONSTRAINTS", "EXTRAS", "START", "VENV", "CHAPTERS")
+    given = {**{k: v for k, v in os.environ.items() if k not in unset}, **environment}
     return subprocess.run(
         command, cwd=folder, env=given, capture_output=True, encoding="utf8", timeout=60
     )
@@ -223,8 +224,13 @@ def test_make_hands_settings_on(tmp_path):
     assert done.stdout.strip() == f"{python}||x.ipynb"
 
 
-@POSIX
-def test_the_status_of_what_ran_is_kept(tmp_path):
+def test_a_log_is_in_utf8():
+    code = "import start; start.call(start.sys.executable, '-c', 'print(chr(0x2265))')"
+    done = run(sys.executable, "-c", code, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
+    assert done.returncode == 0 and done.stdout == "\u2265\n"
+
+
+def test_the_status_of_what_ran_is_kept():
     spec = "import start; start.call(start.sys.executable, '-c', 'raise SystemExit(7)')"
     assert run(sys.executable, "-c", spec).returncode == 7
 
