@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -247,3 +248,96 @@ def test_text_has_an_encoding():
         for line in without_encoding(file.read_text(encoding="utf8"))
     ]
     assert not found
+
+
+# ---------------------------------------------------------------- the container
+
+
+def instructions():
+    """Instruction and words of each line of the Dockerfile, continued lines joined."""
+    text = re.sub(r"\\\n\s*", "", read("Dockerfile"))
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [tuple(line.split(maxsplit=1)) for line in lines]
+
+
+def test_the_container_has_a_python_that_fits_and_runs_targets(start):
+    given = dict(instructions())
+    version = re.match(r"python:(3\.\d+)-", given["FROM"])[1]
+    assert version in start.FITTING
+    runs = [each for name, words in instructions() if name == "RUN" for each in words.split("&& ")]
+    targets = [shlex.split(each)[2] for each in runs if each.startswith("python start.py")]
+    assert targets and set(targets) <= set(start.TARGETS)
+    copied = given["WORKDIR"], given["USER"]
+    assert copied == ("/home/learner", "1000")  # a number, as Kubernetes asks for
+    script = re.search(r"/opt/course/([\w./]+)", given["ENTRYPOINT"])[1]
+    assert (ROOT / script).is_file()
+
+
+def test_the_container_leaves_out_what_was_made():
+    left_out = read(".dockerignore").split()
+    assert {".git", ".venv", "build"} <= set(left_out)
+    for name in ("start.py", "pyproject.toml", "requirements.txt", ".ci", "notebooks", "data"):
+        assert name not in left_out
+
+
+@pytest.mark.skipif(not shutil.which("hadolint"), reason="there is no hadolint on PATH")
+def test_hadolint_finds_nothing():
+    subprocess.run(["hadolint", str(ROOT / "Dockerfile")], check=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a container runs Linux")
+def test_a_learner_gets_a_handout_of_her_own_once(tmp_path):
+    course, home = tmp_path / "a course", tmp_path / "home"
+    for folder in (course / "handout", course / ".ci", home):
+        folder.mkdir(parents=True)
+    (course / "handout" / "00.ipynb").touch()
+    shutil.copy(ROOT / ".ci" / "container.sh", course / ".ci" / "container.sh")
+
+    def start_container(*command):
+        words = ["sh", str(course / ".ci" / "container.sh"), *command]
+        given = {**os.environ, "HOME": str(home)}
+        return subprocess.run(words, env=given, capture_output=True, encoding="utf8")
+
+    assert start_container("pwd").stdout.strip() == str(home / "transfer-learning")
+    mine = home / "transfer-learning" / "00.ipynb"
+    mine.write_text("mine", encoding="utf8")
+    (course / "handout" / "01.ipynb").touch()
+    assert start_container("sh", "-c", "exit 3").returncode == 3
+    assert mine.read_text(encoding="utf8") == "mine"
+
+
+# ---------------------------------------------------------------- what the pages tell people to run
+
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/instructors.md", ".github/PULL_REQUEST_TEMPLATE.md")
+
+
+def told(page):
+    """Each command of make or start.py on a page, without its comment."""
+    text = read(page)
+    blocks = "\n".join(re.findall(r"```(?:sh|bash)?\n(.*?)```", text, re.S)).splitlines()
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    for line in [*blocks, *inline]:
+        line = re.sub(r"^(\w+=\S+ )+", "", line.partition(" #")[0].strip())
+        if re.match(r"make [a-z]|python3? start\.py \w", line):
+            yield line.replace("python3 ", "python ", 1).removeprefix("python ")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_on_a_page_exist(page, start):
+    lines = [line for line in told(page) if line.split()[1] != "x"]
+    assert lines
+    for line in lines:
+        target, *words = shlex.split(line)[1:]
+        assert target in start.TARGETS, line
+        for word in words:
+            name, equals, value = word.partition("=")
+            assert not equals or name in start.SETTINGS or name.startswith("-"), line
+            file = value if name == "START" else word
+            if re.match(r"(tests|notebooks)/", file):
+                assert (ROOT / file).exists(), line
+
+
+def test_files_that_pages_link_to_exist():
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md"):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", read(page)):
+            assert (ROOT / link).exists(), f"{page}: {link}"
