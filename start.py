@@ -172,11 +172,19 @@ def new_environment(folder, command, version):
 
 @target
 def lab():
-    """Open the course in JupyterLab."""
+    """Open the course in JupyterLab, on the page that shows your progress."""
     python = set_up(*LEARNERS)
-    # The page of the chapters, which says what is done and what is next.
-    start = settings["START"] or ask(python, "-m", "course.launch")[1].strip() or "notebooks"
+    start = settings["START"]
+    if not start:
+        status, shown = ask(python, "-m", "course.launch")
+        start = shown.strip() if not status and shown.strip() else first_chapter()
     call(python, "-m", "jupyter", "lab", f"--LabApp.default_url=/lab/tree/{start}")
+
+
+def first_chapter():
+    """Where to begin; a class's folder has a handout in place of the notebooks."""
+    found = [f for place in ("notebooks", "handout") for f in (ROOT / place).glob("00_*.ipynb")]
+    return found[0].relative_to(ROOT).as_posix() if found else "notebooks"
 
 
 @target
