@@ -9,8 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pooch
 from tqdm.auto import tqdm
+
+IN_MEMORY = 300 * 10**6  # bytes of one array; beyond, a file holds it
 
 
 def cache_folder() -> Path:
@@ -59,6 +62,15 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def array(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """An empty array to be filled: in memory, or beyond 300 MB in a temporary file."""
+    if np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
+        return np.empty(shape, dtype)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache_folder()) as file:  # gone when the array is
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def sha256_of(path: Path) -> str:

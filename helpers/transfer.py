@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -177,27 +176,30 @@ def extract(
         features = _run(backbone, data, batch_size, engine, structure)
         if file:
             _keep_features(file, features, limit_bytes)
-    splits = {name: Examples(features[name], y) for name, (_, y) in data.splits()}
+    parts = np.split(features, np.cumsum([len(y) for _, (_, y) in data.splits()])[:-1])
+    splits = {name: Examples(x, y) for x, (name, (_, y)) in zip(parts, data.splits(), strict=True)}
     return replace(data, **splits)
 
 
 def _run(backbone, data, batch_size, engine, structure):
-    """Features of each split."""
-    places = [
-        (x, first) for _, (x, _) in data.splits() for first in range(0, len(x) or 1, batch_size)
+    """Features of all examples, split after split."""
+    pieces = [
+        x[i : i + batch_size]
+        for _, (x, _) in data.splits()
+        for i in range(0, len(x) or 1, batch_size)
     ]
-    batches = (x[i : i + batch_size] for x, i in disk.progress(places, "features"))
-    made = engines.run(backbone, batches, len(places), engine, structure)
-    features = {}
-    for name, (x, _) in data.splits():
-        mine = [next(made) for _ in range(0, len(x) or 1, batch_size)]
-        features[name] = np.concatenate(mine, dtype="float32")
+    batches, features, done = disk.progress(pieces, "features"), None, 0
+    for made in engines.run(backbone, batches, len(pieces), engine, structure):
+        if features is None:
+            features = disk.array((sum(map(len, pieces)), *made.shape[1:]), "float32")
+        features[done : done + len(made)] = made
+        done += len(made)
     return features
 
 
 def _features_file(backbone, structure, data):
     """Where the features belong."""
-    digest = hashlib.blake2b(f"features 3, keras {keras.__version__}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"features 4, keras {keras.__version__}".encode(), digest_size=16)
     digest.update(structure.encode())
     weights = [weight.numpy() for weight in backbone.weights]
     for array in weights + [x for _, (x, _) in data.splits()]:
@@ -206,7 +208,7 @@ def _features_file(backbone, structure, data):
             digest.update(json.dumps(array.tolist(), default=str).encode())
         else:
             digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
-    return disk.cache_folder() / "features" / f"{digest.hexdigest()}.npz"
+    return disk.cache_folder() / "features" / f"{digest.hexdigest()}.npy"
 
 
 def _structure(backbone):
@@ -233,15 +235,15 @@ def _structure(backbone):
 def _read_features(file, backbone, data):
     """The features in a file, if they are whole and a fresh run of two examples agrees."""
     try:
-        with np.load(file) as kept:
-            features = {name: kept[name] for name, _ in data.splits()}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # absent, cut short by a crash, or of an older form
+        large = file.stat().st_size > disk.IN_MEMORY
+        features = np.load(file, mmap_mode="r" if large else None)
+    except (OSError, ValueError, EOFError):
+        return None  # absent, cut short by a crash, or of another form
     with suppress(OSError):  # the folder may be read-only
         os.utime(file)  # used just now
-    if any(len(features[name]) != len(y) for name, (_, y) in data.splits()):
+    if len(features) != sum(len(y) for _, (_, y) in data.splits()):
         return None
-    kept = features["train"][:2]
+    kept = features[:2]
     fresh = keras.ops.convert_to_numpy(backbone(data.train.x[:2], training=False))
     allowed = 1e-4 * np.abs(kept).max(initial=1e-30)  # batches of other sizes round differently
     same = fresh.shape == kept.shape and np.allclose(fresh, kept, 0, allowed, equal_nan=True)
@@ -249,12 +251,12 @@ def _read_features(file, backbone, data):
 
 
 def _keep_features(file, features, limit_bytes):
-    size = sum(array.nbytes for array in features.values())
-    if size > limit_bytes:
-        print(f"Features are not kept on disk: {size / 1e6:,.0f} MB is more than the limit.")
+    if features.nbytes > limit_bytes:
+        size = f"{features.nbytes / 1e6:,.0f} MB"
+        print(f"Features are not kept on disk: {size} is more than the limit.")
         return
     try:
-        disk.write_atomic(file, lambda to: np.savez(to, **features))
+        disk.write_atomic(file, lambda to: np.save(to, features))
     except OSError as error:
         # A full or read-only disk costs the saving, not the features.
         print(f"Features are not kept on disk ({error.strerror}: {file.parent}).")
@@ -369,7 +371,9 @@ class FineTuner:
         self.model = keras.Sequential([keras.Input(backbone.input_shape[1:]), copy, self.head])
         optimizer = keras.optimizers.Adam(learning_rate)
         loss = "sparse_categorical_crossentropy"
-        self.model.compile(optimizer, loss, metrics=["accuracy"])
+        # Steps in one go of the graph, which divide all steps; one by one costs up to twice.
+        several = {"metrics": ["accuracy"], "steps_per_execution": epochs}
+        self.model.compile(optimizer, loss, **several)
         self._values = [variable.numpy() for variable in self.model.variables]
 
     def __call__(self, examples: Examples, seed: int = 0) -> keras.Model:

@@ -250,24 +250,35 @@ def test_a_layer_of_the_same_name_with_other_code_is_run_again():
     assert len(kept()) == 1  # the same name and configuration: the new features took the place
 
 
-@pytest.mark.parametrize("fault", ["cut short", "not an archive", "older form", "other length"])
+@pytest.mark.parametrize("fault", ["cut short", "nothing", "another form", "other length"])
 def test_a_file_that_cannot_be_believed_is_extracted_again(fault):
     model, layer = counting_model()
     good = transfer.extract(model, task())
     (file,) = kept()
     if fault == "cut short":
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    elif fault == "not an archive":
+    elif fault == "nothing":
         file.write_bytes(b"nothing")
-    elif fault == "older form":
-        np.savez(file, train_x=good.train.x, train_y=good.train.y)
+    elif fault == "another form":
+        with open(file, "wb") as to:
+            np.savez(to, train=good.train.x)
     else:
-        np.savez(file, **{name: examples.x[:-1] for name, examples in good.splits()})
+        np.save(file, np.load(file)[:-1])
     runs_of(layer)
     np.testing.assert_array_equal(transfer.extract(model, task()).train.x, good.train.x)
     assert runs_of(layer) == 2 + 1 + 2
     transfer.extract(model, task())
     assert runs_of(layer) == 1  # a good file has taken its place
+
+
+def test_large_features_are_read_from_their_file_piece_by_piece(monkeypatch):
+    monkeypatch.setattr(disk, "IN_MEMORY", 100)
+    one, two = (transfer.extract(backbone(), task()) for _ in range(2))
+    for (_, (made, _)), (_, (read, _)) in zip(one.splits(), two.splits(), strict=True):
+        assert isinstance(made, np.memmap) and isinstance(read, np.memmap)
+        np.testing.assert_array_equal(made, read)
+    assert transfer.fit_head(two.train).output_shape == (None, 2)
+    assert [file.suffix for file in disk.cache_folder().rglob("*") if file.is_file()] == [".npy"]
 
 
 def test_features_unused_for_longest_go_beyond_the_limit():
@@ -317,7 +328,7 @@ def test_a_full_disk_costs_no_features(monkeypatch, capsys):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(np, "save", full)
     assert transfer.extract(backbone(), task()).train.x.shape == (60, 8)
     assert "not kept on disk (No space left" in capsys.readouterr().out and not kept()
 

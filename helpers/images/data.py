@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers import assets
+from helpers import assets, disk
 from helpers.data import SPLITS, Data, Examples
-from helpers.disk import progress
 
 BUNDLED = "cats-vs-dogs"
 MINIMUM = {"validation": 2, "test": 3}  # images per class; of train it is a parameter
@@ -40,7 +39,9 @@ def load(dataset: str | Path, *, per_class: int = 1, size: int | None = None) ->
     side = size or image_size()
     with ThreadPoolExecutor() as threads:
         read = threads.map(lambda path: read_image(path, side), table.path)
-        x = np.stack(list(progress(read, "images", len(table))))
+        x = disk.array((len(table), side, side, 3), "uint8")
+        for place, image in zip(x, disk.progress(read, "images", len(table)), strict=True):
+            place[:] = image
     ends = np.cumsum([(table.split == split).sum() for split in SPLITS])[:-1]
     examples = map(Examples, np.split(x, ends), np.split(table.label.to_numpy(), ends))
     return Data(*examples, class_names=tuple(names), table=table)
