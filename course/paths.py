@@ -15,13 +15,13 @@ EXERCISES = ROOT / "course" / "exercises"
 
 
 def chapters(folder: Path = NOTEBOOKS) -> list[Path]:
-    """The notebooks of a folder, in their order.
+    """The notebooks of a folder, in their order; none with a further dot, as 01_images.yours.ipynb.
 
     Example:
         >>> [path.stem for path in chapters()][:2]
         ['00_start_here', '01_images']
     """
-    return sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
+    return sorted(path for path in folder.glob("*.ipynb") if "." not in path.stem)
 
 
 def topics(folder: Path = EXERCISES) -> list[str]:
@@ -50,7 +50,7 @@ def known(folder: Path = DIALS) -> list[str]:
         >>> known()[:2]
         ['00_start_here', '01_images']
     """
-    return sorted(path.stem for path in folder.glob("*.toml"))
+    return sorted(path.stem for path in folder.glob("*.toml") if "." not in path.stem)
 
 
 def chapter_of(name: str) -> str | None:
