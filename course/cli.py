@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 try:
-    from course import progress
+    from course import paths, progress
     from course.fetch import mirror as mirrors
     from course.fetch.resume import Patience
     from course.fetch.store import Store, offline, part_of
     from helpers import assets
-    from helpers.disk import cache_folder
+    from helpers.disk import cache_folder, write_atomic
 except ModuleNotFoundError as missing:
     sys.exit(
         f"The course lacks the package {missing.name}: run '{sys.executable} -m pip install "
@@ -31,8 +31,10 @@ def main(arguments: list[str] | None = None, patience: Patience | None = None) -
         stream.reconfigure(errors="backslashreplace")
     try:
         return given.run(given)
-    except assets.AssetError as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        if not type(error).__module__.startswith(("course.", "helpers.")):
+            raise
+        print(error, file=sys.stderr)  # the course's own errors are written for people
         return 1
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
@@ -64,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     option = add(doctor, "is this computer ready, and if not, what helps")
     option("--json", action="store_true", help="for a report of a fault")
     add(start, "write the page that `make lab` opens: what is done, what is next")
+    option = add(card, "a page to take away: what your run of a chapter measured")
+    option("chapter", metavar="CHAPTER", help="such as 01")
+    option("--out", type=Path, metavar="FILE", help="else a file in your own folder")
     option = add(solved, "which exercises you have solved", "progress")
     option("--forget", action="store_true", help="begin anew")
     option = add(edition, "make an edition for students, a solved one, or slides")
@@ -73,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     option("--force", action="store_true", help="write over what is in DIR")
     option("--check", action="store_true", help="solved: run it, name what is not right")
     option("--reveal", metavar="DIR|URL", help="slides: where reveal.js is")
+    option = add(update, "a new release, and what you changed stays")
+    option("release", nargs="?", type=Path, metavar="DIR|ZIP", help="else from the clone's remote")
     add(stamp, "carry the repository's address to all places")
     return parser
 
@@ -208,6 +215,25 @@ def start(_) -> int:
     return 0
 
 
+def card(given) -> int:
+    """Make the transfer card of a chapter from the run that is kept; 1 if there is none."""
+    from course import card
+
+    run = card.read(given.chapter)
+    out = given.out or paths.user_folder() / "cards" / f"{run['chapter']}.html"
+    write_atomic(out, card.page(run).encode())
+    print(f"Open it in a browser, and print it from there: {out}")
+    return 0
+
+
+def update(given) -> int:
+    """Bring a new release in beside what was changed here; 1 if it cannot be had."""
+    from course import update
+
+    print(*update.update(given=given.release), sep="\n")
+    return 0
+
+
 def solved(given) -> int:
     """Print, chapter by chapter, what was solved; nothing of it leaves this computer."""
     if given.forget:
@@ -225,17 +251,13 @@ def solved(given) -> int:
 
 def edition(given) -> int:
     """Make an edition; 1 if it cannot be made, or if a check of the solved one does not pass."""
-    from course import dials, editions  # takes time that other commands need not spend
+    from course import editions  # takes time that other commands need not spend
 
-    try:
-        if given.check and given.kind != "solved":
-            raise editions.EditionError("--check is for the solved edition: leave it out.")
-        written = editions.build(
-            given.kind, given.out, given=given.dials, force=given.force, reveal=given.reveal
-        )
-    except (editions.EditionError, dials.DialError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    if given.check and given.kind != "solved":
+        raise editions.EditionError("--check is for the solved edition: leave it out.")
+    written = editions.build(
+        given.kind, given.out, given=given.dials, force=given.force, reveal=given.reveal
+    )
     print(f"{len(written)} chapters are in {given.out}; README.md there says how to use them.")
     faults = 0
     for path in written if given.check else ():
@@ -252,11 +274,7 @@ def stamp(_) -> int:
     """Stamp the repository's address into badges and set-up cells; 1 if it cannot be."""
     from course import stamp
 
-    try:
-        public, changed = stamp.address(), stamp.stamp()
-    except stamp.StampError as error:
-        print(error, file=sys.stderr)
-        return 1
+    public, changed = stamp.address(), stamp.stamp()
     print(f"{len(changed)} files changed ({public or 'no address is set, so no badges'}).")
     return 0
 
