@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import pooch
 from tqdm.auto import tqdm
 
@@ -64,8 +63,10 @@ def write_atomic(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
         fresh.unlink(missing_ok=True)
 
 
-def array(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """An empty array to be filled: in memory, or beyond 300 MB in a temporary file."""
+def array(shape: tuple[int, ...], dtype: str):
+    """An empty NumPy array to be filled: in memory, or beyond 300 MB in a temporary file."""
+    import numpy as np  # here, as the command `course` does without
+
     if np.prod(shape, dtype=float) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return np.empty(shape, dtype)
     cache_folder().mkdir(parents=True, exist_ok=True)
