@@ -142,12 +142,13 @@ class Gain:
 def accuracy_gain(curves: pd.DataFrame, better: str, worse: str, labels: int) -> Gain:
     """How many points of test accuracy `better` is ahead of `worse`, paired by seed.
 
-    The same seed draws the same examples for every method. `curves` are rows of `learning_curve`
-    in any order, `better` and `worse` two of their methods, `labels` a budget per class.
+    The same seed draws the same examples for every method; seeds that one of them lacks do not
+    count. `curves` are rows of `learning_curve` in any order, `better` and `worse` two of their
+    methods, `labels` a budget per class.
 
     Raises:
-        ValueError: no curve has that budget or that method, or the two were not trained once with
-            each of the same seeds.
+        ValueError: no curve has that budget or that method, or the two have no seed in common, or
+            one of them twice.
 
     Example:
         >>> rows = [("a", 10, 0, 0.5), ("a", 10, 1, 0.6), ("b", 10, 1, 0.8), ("b", 10, 0, 0.6)]
@@ -157,12 +158,12 @@ def accuracy_gain(curves: pd.DataFrame, better: str, worse: str, labels: int) ->
     """
     rows = _at(curves, labels)
     one, two = (_by_seed(rows, method, labels) for method in (better, worse))
-    if one.index.tolist() != two.index.tolist():
+    points = 100 * (one - two).dropna().to_numpy()
+    if not len(points):
         raise ValueError(
             f"{better!r} was trained with the seeds {one.index.tolist()} and {worse!r} with "
             f"{two.index.tolist()}: only draws with the same seed can be compared."
         )
-    points = 100 * (one - two).to_numpy()
     std = float(points.std(ddof=1)) if len(points) > 1 else float("nan")
     return Gain(points, float(points.mean()), std, int((points > 0).sum()), len(points))
 
