@@ -1,11 +1,11 @@
-"""Name in, checked path out: where the files of the course are. Never asks the network.
+"""Name in, checked path out: where the files of the course are. Never asks the network::
 
     assets.path("cats-vs-dogs")          # a folder or a file, checked before anything opens it
     assets.use("full")                   # from here on the same names mean the public originals
     print(assets.about("cats-vs-dogs"))  # what it is, who made it, under which licence
 
 data/catalog.toml names everything. Files of the "sample" profile are bundled under data/, those
-of "full" are brought into the cache by course.fetch; a checked file counts, whoever brought it:
+of "full" are brought into the cache by course.fetch; a checked file counts, whoever brought it::
 
     <cache>/assets/NAME/record.json  "version": 2, "name", "file", "bytes", "sha256", "from",
                                      "date", "root": which folder of an archive, or null
