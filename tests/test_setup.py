@@ -1,5 +1,6 @@
 """Setting up: pip's settings reach uv; where uv cannot, pip installs."""
 
+import importlib.metadata
 import importlib.util
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from course import paths
 
@@ -81,3 +84,20 @@ def test_the_readme_lists_every_variable_of_the_environment():
     readme = (paths.ROOT / "README.md").read_text(encoding="utf8")
     internal = {"COURSE_RESULTS", "COURSE_CLAIMS"}  # set by the course's own commands
     assert set(re.findall(r"^\| `(COURSE_[A-Z]+)`", readme, re.M)) == read - internal
+
+
+def test_every_pin_fits_every_python_that_is_promised():
+    """A system's Python 3.11 may be 3.11.2, as Debian's is."""
+    text = (paths.ROOT / "requirements.txt").read_text(encoding="utf8")
+    pins = dict(line.split("==") for line in text.splitlines() if "==" in line)
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    unfit, seen = {}, 0
+    for found in importlib.metadata.distributions():
+        if pins.get(canonicalize_name(found.name)) != found.version:
+            continue
+        seen += 1
+        asked = SpecifierSet(found.metadata.get("Requires-Python") or "")
+        if not all(asked.contains(python) for python in ("3.11.0", "3.12.0", "3.13.0")):
+            unfit[found.name] = str(asked)
+    assert not unfit
+    assert seen  # with CONSTRAINTS= some are newer, never all
