@@ -114,5 +114,6 @@ def _choice(name, question):
 
 
 def marked(text: str) -> str:
-    """As HTML, with what stands between backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    """As HTML: what stands between backticks as code, between stars as emphasis."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"(?<![\w*])\*(\w[^*<]*\w|\w)\*(?![\w*])", r"<em>\1</em>", text)

@@ -129,6 +129,19 @@ def test_the_first_choice_counts_and_the_next_ones_teach(monkeypatch):
     assert review.due("images") == [] and review.due("images", LATER) == [name]
 
 
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("Run `fit(*x)` on *two arms*, <b>.",
+         "Run <code>fit(*x)</code> on <em>two arms</em>, &lt;b&gt;."),
+        ("2 * 3 * 4 and a*b*c, f(**options)", "2 * 3 * 4 and a*b*c, f(**options)"),
+        ("*Freeze*: why?", "<em>Freeze</em>: why?"),
+    ],
+)  # fmt: skip
+def test_words_are_marked(text, page):
+    assert review.marked(text) == page
+
+
 @pytest.mark.parametrize("path", paths.chapters()[1:], ids=lambda path: path.stem)
 def test_each_chapter_but_the_first_opens_with_it(path):
     code = [c for c in json.loads(path.read_text(encoding="utf8"))["cells"] if "outputs" in c]
