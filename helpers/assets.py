@@ -1,4 +1,6 @@
-"""Name in, checked path out: where the files of the course are. Never asks the network::
+"""Name in, checked path out: where the files of the course are. Never asks the network.
+
+::
 
     assets.path("cats-vs-dogs")          # a folder or a file, checked before anything opens it
     assets.use("full")                   # from here on the same names mean the public originals
