@@ -99,6 +99,14 @@ def read(start: str) -> dict:
         raise CardError(f"{file(found[0])}: {error}; run the chapter again.") from error
 
 
+def write(start: str, out: Path | None = None) -> Path:
+    """Write a chapter's card to `out`, or into the person's own folder, and return its file."""
+    run = read(start)
+    out = out or paths.user_folder() / "cards" / f"{run['chapter']}.html"
+    disk.write_atomic(out, page(run).encode())
+    return out
+
+
 def page(run: dict) -> str:
     """The card as HTML that needs no other file."""
     curves, at, n = pd.DataFrame(run["curves"]), run["labels"], sum(run["counts"]["test"])

@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 try:
-    from course import paths, progress
+    from course import progress
     from course.fetch import mirror as mirrors
     from course.fetch.resume import Patience
     from course.fetch.store import Store, offline, part_of
     from helpers import assets
-    from helpers.disk import cache_folder, write_atomic
+    from helpers.disk import cache_folder
 except ModuleNotFoundError as missing:
     sys.exit(
         f"The course lacks the package {missing.name}: run '{sys.executable} -m pip install "
@@ -219,10 +219,7 @@ def card(given) -> int:
     """Make the transfer card of a chapter from the run that is kept; 1 if there is none."""
     from course import card
 
-    run = card.read(given.chapter)
-    out = given.out or paths.user_folder() / "cards" / f"{run['chapter']}.html"
-    write_atomic(out, card.page(run).encode())
-    print(f"Open it in a browser, and print it from there: {out}")
+    print(f"Open it in a browser: {card.write(given.chapter, given.out)}")
     return 0
 
 

@@ -16,8 +16,6 @@ from course import paths
 
 BADGE = re.compile("(?<=<!-- badge -->).*?(?=<!-- /badge -->)", re.DOTALL)
 
-SETUP = jinja2.Template((Path(__file__).parent / "setup_cell.j2").read_text(encoding="utf8"))
-
 
 class StampError(ValueError):
     """An address that cannot be stamped, or a place for it that is missing."""
@@ -43,7 +41,8 @@ def address(root: Path = paths.ROOT) -> str:
 
 def setup_cell(public: str) -> str:
     """The source of the set-up cell for a repository's address, which may be empty."""
-    return SETUP.render(address=public)
+    text = Path(__file__).with_name("setup_cell.j2").read_text(encoding="utf8")
+    return jinja2.Template(text).render(address=public)
 
 
 def badge(public: str, notebook: str) -> str:

@@ -13,7 +13,7 @@ ROOMS: dict[str, int] = {
     "course/site.py": 170,
     "helpers/engines.py": 120,
     "helpers/shift.py": 100,
-    "course/card.py": 120,
+    "course/card.py": 130,
     "course/launch.py": 120,
     "course/merge.py": 135,
     "course/update.py": 142,
