@@ -60,9 +60,13 @@ def closing_tests(topic: str, right: dict, wrong: dict, built: tuple[str, ...] =
 
     @pytest.mark.parametrize("name", right)
     def lacks_nothing(name):
-        assert shortcomings(name, right[name], wrong[name]) == []
+        found = shortcomings(name, right[name], wrong[name])
+        assert not found, found  # pytest does not explain asserts outside of test files
 
     def every_one_is_tried():
-        assert set(exercises.names(topic)[0]) == right.keys() == wrong.keys()
+        names = set(exercises.names(topic)[0])
+        untried = {name for name in names if name not in right or name not in wrong}
+        strange = (right.keys() | wrong.keys()) - names
+        assert not untried | strange, f"without examples: {untried}; no exercise: {strange}"
 
     return passes, learns_why, lacks_nothing, every_one_is_tried

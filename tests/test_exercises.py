@@ -1,6 +1,8 @@
 """The engine of the exercises, on a small chapter of its own."""
 
+import ast
 import re
+import textwrap
 
 import pytest
 from exercise_cases import shortcomings
@@ -142,3 +144,18 @@ def test_what_an_exercise_lacks_is_named(content):
     right, wrong = [(0, 255), [0, 255]], [((0, 1), "a"), ((0, 2), "b"), ((1, 2), "c")]
     assert shortcomings("small.range", right, wrong) == []
     assert len(shortcomings("small.head", right[:1], wrong[:1])) == 4
+
+
+def test_the_new_exercise_of_the_instructors_page_lacks_nothing(content):
+    page = (paths.ROOT / "docs" / "instructors.md").read_text(encoding="utf8")
+    page = page[page.index("## A new exercise") : page.index("## Your own data")]
+    made, _, solution, wrong = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    made = textwrap.dedent(made).replace('"start.', '"small.')
+    (content / "small.py").write_text(f"from course.exercises import exercise\n\n\n{made}")
+    right = ast.literal_eval(re.search(r'`"start.numbers": (.*), 32 \* 2 \+ 2\],`', page)[1] + "]")
+    wrong = ast.literal_eval(f"{{{textwrap.dedent(wrong)}}}")["start.numbers"]
+    assert not shortcomings("small.numbers", [*right, 32 * 2 + 2], wrong)
+    answer = int(eval(re.search(r"answer = (.*)", solution)[1]))
+    assert exercises.judge("small.numbers", answer).state == "correct"
+    for given, words in wrong:
+        assert words in exercises.judge("small.numbers", given).message
