@@ -47,19 +47,11 @@ def learning_curve(
     """
     from helpers import training, transfer  # here, as statistics need no TensorFlow
 
-    rows = []
-    runs = [(budget, seed) for budget in budgets for seed in seeds]
-    for budget, seed in progress(runs, method):
-        chosen = sample_per_class(data.train, budget, seed)
-        start = time.perf_counter()
-        model = fit(chosen, seed)
-        seconds = time.perf_counter() - start
-        predicted = training.predict(model, data.test.x, batch_size)
-        row = {"method": method, "labels": budget, "seed": seed}
-        row |= _scores(predicted.argmax(axis=1), data.test.y, positive)
-        row |= {"parameters": transfer.trainable_parameter_count(model), "seconds": seconds}
-        rows.append(row | ({"probabilities": predicted} if probabilities else {}))
-    return pd.DataFrame(rows)
+    curve = _curve(
+        fit, lambda model: training.predict(model, data.test.x, batch_size),
+        transfer.trainable_parameter_count, data, budgets, seeds, method, positive,
+    )
+    return curve if probabilities else curve.drop(columns="probabilities")
 
 
 def head_curve(
@@ -72,22 +64,28 @@ def head_curve(
     """
     from helpers.transfer import head_weights
 
-    rows = []
-    for budget, seed in [(budget, seed) for budget in budgets for seed in seeds]:
+    curve = _curve(
+        lambda examples, seed: head_weights(examples), lambda head: data.test.x @ head[0] + head[1],
+        lambda head: head[0].size + head[1].size, data, budgets, seeds, method, positive,
+    )
+    return curve.drop(columns="probabilities")
+
+
+def _curve(fit, predict, parameters, data, budgets, seeds, method, positive):
+    rows, labels = [], data.test.y
+    for budget, seed in progress([(n, seed) for n in budgets for seed in seeds], method):
         chosen = sample_per_class(data.train, budget, seed)
         start = time.perf_counter()
-        kernel, bias = head_weights(chosen)
+        model = fit(chosen, seed)
         seconds = time.perf_counter() - start
-        row = {"method": method, "labels": budget, "seed": seed}
-        row |= _scores((data.test.x @ kernel + bias).argmax(axis=1), data.test.y, positive)
-        rows.append(row | {"parameters": kernel.size + bias.size, "seconds": seconds})
-    return pd.DataFrame(rows)
-
-
-def _scores(predictions, labels, positive):
-    found = predictions[labels == positive] == positive
-    recall = float(found.mean()) if len(found) else float("nan")
-    return {"accuracy": float((predictions == labels).mean()), "recall": recall}
+        outputs = predict(model)
+        right = outputs.argmax(axis=1) == labels
+        of_class = right[labels == positive]
+        recall = of_class.mean() if len(of_class) else np.nan
+        row = (method, budget, seed, right.mean(), recall, parameters(model), seconds, outputs)
+        rows.append(row)
+    columns = "method labels seed accuracy recall parameters seconds probabilities"
+    return pd.DataFrame(rows, columns=columns.split())
 
 
 def table(curves: pd.DataFrame, labels: int) -> pd.DataFrame:

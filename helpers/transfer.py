@@ -183,11 +183,8 @@ def extract(
 
 def _run(backbone, data, batch_size, engine, structure):
     """Features of all examples, split after split."""
-    pieces = [
-        x[i : i + batch_size]
-        for _, (x, _) in data.splits()
-        for i in range(0, len(x) or 1, batch_size)
-    ]
+    inputs = (x for _, (x, _) in data.splits())
+    pieces = [x[i : i + batch_size] for x in inputs for i in range(0, len(x) or 1, batch_size)]
     batches, features, done = disk.progress(pieces, "features"), None, 0
     for made in engines.run(backbone, batches, len(pieces), engine, structure):
         if features is None:
@@ -252,8 +249,7 @@ def _read_features(file, backbone, data):
 
 def _keep_features(file, features, limit_bytes):
     if features.nbytes > limit_bytes:
-        size = f"{features.nbytes / 1e6:,.0f} MB"
-        print(f"Features are not kept on disk: {size} is more than the limit.")
+        print(f"Features are not kept: {features.nbytes / 1e6:,.0f} MB is more than the limit.")
         return
     try:
         disk.write_atomic(file, lambda to: np.save(to, features))
@@ -372,8 +368,7 @@ class FineTuner:
         optimizer = keras.optimizers.Adam(learning_rate)
         loss = "sparse_categorical_crossentropy"
         # Steps in one go of the graph, which divide all steps; one by one costs up to twice.
-        several = {"metrics": ["accuracy"], "steps_per_execution": epochs}
-        self.model.compile(optimizer, loss, **several)
+        self.model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=epochs)
         self._values = [variable.numpy() for variable in self.model.variables]
 
     def __call__(self, examples: Examples, seed: int = 0) -> keras.Model:
