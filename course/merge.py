@@ -1,20 +1,21 @@
 """Three states of a folder into one: a release, hers that began from it, the next release.
 
-Notebooks are merged cell by cell by nbdime, other texts line by line by git.
+Notebooks are merged by nbdime, of which each cell is checked by its id; other texts line by line by
+git; in dials the values that she set stay.
 """
 
 import argparse
 import itertools
-import shutil
 import subprocess
 import tempfile
+import tomllib
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 
-from helpers import disk
-
+OURS = ("tags", "slideshow", "jupyter")  # metadata that mean something in the course
 KEEP_BOTH = "{}: you and the release changed {}. The release's is in place, yours is in {}."
 
 
@@ -60,6 +61,9 @@ def _free(root, path, content):
 def _merged(path, old, hers, theirs):
     """One content of three, and what both changed, in words; empty where nothing."""
     three = (old, hers, theirs)
+    if old is not None and path.suffix == ".toml" and path.parent.name == "dials":
+        with suppress(ValueError):
+            return _dials(*three), ""
     if old is not None and path.suffix == ".ipynb":
         with suppress(ValueError, KeyError, AttributeError, nbformat.ValidationError):
             return _notebook(*(nbformat.reads(each.decode(), 4) for each in three))
@@ -85,17 +89,20 @@ def _notebook(old, hers, theirs):
 
     # Without ids, as in old notebooks, cells cannot be told apart: a KeyError keeps hers whole.
     cells = [{cell["id"]: cell for cell in each.cells} for each in (old, hers, theirs)]
-    both = []
+    both, wanted = [], {}
     for name in {**cells[1], **cells[2], **cells[0]}:
-        was, mine, new = (side[name].source if name in side else None for side in cells)
+        was, mine, new = (_said(side.get(name)) for side in cells)
         if mine not in (was, new) and new != was:
             both.append(name)
-    rules = {"merge_strategy": "use-remote", "input_strategy": None, "output_strategy": None}
+        wanted[name] = cells[2 if name in both or mine == was else 1].get(name)
+    # nbdime puts the cells in order. By "union" both of two that were added at one place stay.
+    rules = {"merge_strategy": "union", "input_strategy": None, "output_strategy": "use-remote"}
     chosen = argparse.Namespace(**rules, ignore_transients=True, log_level="INFO")
     made = nbformat.from_dict(merge_notebooks(old, hers, theirs, args=chosen)[0])
-    for cell in made.cells:  # lines of both in one cell would be nobody's
-        if cell.id in both and cell.id in cells[2]:
-            cell.source = cells[2][cell.id].source
+    order = dict.fromkeys(cell.id for cell in made.cells)
+    made.cells = [wanted[name] for name in order if wanted[name]]
+    made.metadata = theirs.metadata
+    both += [name for name, cell in wanted.items() if cell and name not in {*order, *both}]
     nbformat.validate(made)
     # Each by its id and its first line, as hers or, where she deleted it, the release's has it.
     known = {**cells[0], **cells[2], **cells[1]}
@@ -103,30 +110,18 @@ def _notebook(old, hers, theirs):
     return (nbformat.writes(made) + "\n").encode(), ", ".join(first)
 
 
-def replace(root: Path, files: dict[Path, bytes | None], backup: Path) -> None:
-    """Write files, after a copy of all that they replace was made; on any fault all is as before.
+def _said(cell):
+    """What counts as a change of a cell: not its outputs, nor what an editor notes."""
+    return cell and (cell.source, *(cell.metadata.get(key) for key in OURS))
 
-    Raises:
-        OSError: something could not be read or written.
-    """
-    there = [path for path in files if (root / path).is_file()]
-    for path in there:
-        (backup / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(root / path, backup / path)
-    done = []
-    try:
-        for path, content in files.items():
-            done.append(path)
-            if content is None:
-                (root / path).unlink()
-            else:
-                disk.write_atomic(root / path, content)
-                if path in there:
-                    shutil.copymode(backup / path, root / path)
-    except BaseException:
-        for path in done:
-            if path in there:
-                shutil.copy2(backup / path, root / path)
-            else:
-                (root / path).unlink(missing_ok=True)
-        raise
+
+def _dials(old, hers, theirs):
+    """The release's dials, with its comments, and in them the values that she set."""
+    from course import editions
+
+    was, mine = (tomllib.loads(each.decode()) for each in (old, hers))
+    own = {name: value for name, value in mine.items() if was.get(name) != value}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "dials.toml")
+        file.write_bytes(theirs)
+        return editions.merged(file, SimpleNamespace(**own)).encode()

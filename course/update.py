@@ -17,7 +17,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from course import merge, paths
+from course import merge, paths, replace
 
 RELEASE = "refs/course/release"  # the release that her files were last brought to
 NOT_OURS = {".git", ".venv", "build", "__pycache__", ".ipynb_checkpoints"}
@@ -44,7 +44,7 @@ def update(root: Path = paths.ROOT, given: Path | None = None) -> list[str]:
         if files:
             backup = paths.user_folder() / f"before-update-{datetime.now():%Y-%m-%d-%H%M%S}"
             try:
-                merge.replace(root, files, backup)
+                replace.replace(root, files, backup)
             except OSError as error:
                 raise UpdateError(f"{error}: all files are as they were.") from error
             said.append(f"{len(files)} files changed. What was there before is in {backup}.")

@@ -10,12 +10,13 @@ CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
 LINES = {"helpers": 2890, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
-    "course/site.py": 170,
+    "course/site.py": 185,
     "helpers/engines.py": 120,
     "helpers/shift.py": 100,
     "course/card.py": 130,
     "course/launch.py": 120,
-    "course/merge.py": 135,
+    "course/merge.py": 130,
+    "course/replace.py": 40,
     "course/update.py": 142,
     "course/review.py": 120,
 }

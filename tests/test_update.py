@@ -9,7 +9,7 @@ import nbformat
 import nbformat.v4 as new
 import pytest
 
-from course import cli, merge, paths, update
+from course import cli, paths, replace, update
 
 pytest.importorskip("nbdime", reason="nbdime is not installed")
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
@@ -111,13 +111,15 @@ def test_her_cells_dials_editions_and_progress_stay(origin, hers):
     """A dirty tree is the usual one."""
     write_notebook(hers, {"mine": "hello()"} | CELLS | {"check": "check(y, 3)"}, "hers")
     dials = hers / "notebooks" / "dials" / "01_a.toml"
-    dials.write_text(DIALS.replace("30", "45"))
+    dials.write_text(DIALS.replace("30", "45").replace("seeds = 5", "seeds = 4"))
     (hers / "workshop").mkdir()
     (hers / "workshop" / "01_a.toml").write_text("seeds = 3\n")
     (paths.user_folder()).mkdir()
     (paths.user_folder() / "progress.json").write_text("{}")
     release(origin)
-    (origin / "notebooks" / "dials" / "01_a.toml").write_text(DIALS.replace("[5, 10]", "[5, 20]"))
+    (origin / "notebooks" / "dials" / "01_a.toml").write_text(
+        DIALS.replace("[5, 10]", "[5, 20]").replace("seeds = 5", "seeds = 9")
+    )
     commit(origin, "third")
     said = update.update(hers)
     assert len(said) == 1 and ".yours" not in said[0]
@@ -126,7 +128,9 @@ def test_her_cells_dials_editions_and_progress_stay(origin, hers):
         "more": "more()",
     }  # fmt: skip
     assert list(sources(hers))[0] == "mine"
-    assert dials.read_text() == DIALS.replace("30", "45").replace("[5, 10]", "[5, 20]")
+    assert dials.read_text() == (
+        DIALS.replace("30", "45").replace("[5, 10]", "[5, 20]").replace("seeds = 5", "seeds = 4")
+    )
     assert (hers / "workshop" / "01_a.toml").read_text() == "seeds = 3\n"
     assert (paths.user_folder() / "progress.json").read_text() == "{}"
     assert not list(hers.rglob("*.yours*"))
@@ -169,9 +173,32 @@ def test_a_cell_that_one_deleted_and_the_other_changed(origin, hers, mine, their
     assert sources(hers) == wanted and sources(hers, "01_a.yours.ipynb") == cells
 
 
+def test_cells_that_both_added_at_one_place_stay(origin, hers):
+    """Also where she ran the notebook, so that all outputs are others."""
+    first, *others = CELLS.items()
+    write_notebook(hers, dict([first, ("mine", "hello()"), *others]), "hers")
+    write_notebook(origin, dict([first, ("theirs", "review()"), *others][:-1]), "new")
+    commit(origin, "second")
+    assert len(update.update(hers)) == 1
+    assert set(sources(hers)) == {"title", "mine", "theirs", "load", "train"}
+    assert list(sources(hers))[0] == "title" and list(sources(hers))[-2:] == ["load", "train"]
+    outputs = [c.outputs for c in nbformat.read(hers / "notebooks" / "01_a.ipynb", 4).cells]
+    assert all(len(each) == 1 for each in outputs)
+
+
+def test_a_cell_that_the_merge_would_lose_is_named(origin, hers, monkeypatch):
+    import nbdime
+
+    write_notebook(hers, {"mine": "hello()"} | CELLS)
+    release(origin)
+    monkeypatch.setattr(nbdime, "merge_notebooks", lambda old, hers, theirs, args: (theirs, []))
+    assert "changed cell mine (hello())" in update.update(hers)[0]
+    assert sources(hers, "01_a.yours.ipynb")["mine"] == "hello()"
+
+
 def test_lines_and_files_that_both_changed(origin, hers):
     dials, model = hers / "notebooks" / "dials" / "01_a.toml", hers / "model.bin"
-    dials.write_text(DIALS.replace("seeds = 5", "seeds = 3"))
+    dials.write_text("no dials any more\n")
     model.write_bytes(b"\0mine")
     (hers / "course" / "fresh.py").write_text("mine = 1\n")
     (hers / "course" / "old.py").write_text("still wanted\n")
@@ -182,7 +209,7 @@ def test_lines_and_files_that_both_changed(origin, hers):
         assert f"{name}: you and the release changed the file." in said
     assert "course/old.py: the release drops it, but you changed it: it stays." in said
     assert "seeds=9" in dials.read_text() and b"weights 2" in model.read_bytes()
-    assert "seeds = 3" in dials.with_name("01_a.yours.toml").read_text()
+    assert dials.with_name("01_a.yours.toml").read_text() == "no dials any more\n"
     assert (hers / "model.yours.bin").read_bytes() == b"\0mine"
     assert (hers / "course" / "fresh.yours.py").read_text() == "mine = 1\n"
     assert (hers / "course" / "old.py").read_text() == "still wanted\n"
@@ -292,7 +319,7 @@ def test_a_fault_half_way_leaves_all_as_it_was(origin, hers, monkeypatch, fault)
     (hers / "model.bin").write_bytes(b"\0mine")
     before, head = tree(hers), git(hers, "rev-parse", "HEAD")
     release(origin, load="theirs()")
-    real, count = merge.disk.write_atomic, []
+    real, count = replace.disk.write_atomic, []
 
     def write(path, content):
         count.append(path)
@@ -300,11 +327,11 @@ def test_a_fault_half_way_leaves_all_as_it_was(origin, hers, monkeypatch, fault)
             raise fault
         real(path, content)
 
-    monkeypatch.setattr(merge.disk, "write_atomic", write)
+    monkeypatch.setattr(replace.disk, "write_atomic", write)
     with pytest.raises((update.UpdateError, KeyboardInterrupt)):
         update.update(hers)
     assert len(count) == 4 and tree(hers) == before and git(hers, "rev-parse", "HEAD") == head
-    monkeypatch.setattr(merge.disk, "write_atomic", real)
+    monkeypatch.setattr(replace.disk, "write_atomic", real)
     assert len(update.update(hers)) == 3
     assert sources(hers)["load"] == "theirs()"
 
@@ -317,14 +344,14 @@ def test_killed_half_way_the_same_command_completes_it(origin, hers):
     code = f"""
 import os
 from pathlib import Path
-from course import merge, update
-real, count = merge.disk.write_atomic, []
+from course import replace, update
+real, count = replace.disk.write_atomic, []
 def write(path, content):
     count.append(path)
     if len(count) == 3:
         os._exit(9)
     real(path, content)
-merge.disk.write_atomic = write
+replace.disk.write_atomic = write
 update.update(Path({str(hers)!r}))
 """
     environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}

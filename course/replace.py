@@ -1,0 +1,35 @@
+"""Write several files or none of them: what was there is put aside first, and back on any fault."""
+
+import shutil
+from pathlib import Path
+
+from helpers import disk
+
+
+def replace(root: Path, files: dict[Path, bytes | None], backup: Path) -> None:
+    """Write files, after a copy of all that they replace was made; on any fault all is as before.
+
+    Raises:
+        OSError: something could not be read or written.
+    """
+    there = [path for path in files if (root / path).is_file()]
+    for path in there:
+        (backup / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / path, backup / path)
+    done = []
+    try:
+        for path, content in files.items():
+            done.append(path)
+            if content is None:
+                (root / path).unlink()
+            else:
+                disk.write_atomic(root / path, content)
+                if path in there:
+                    shutil.copymode(backup / path, root / path)
+    except BaseException:
+        for path in done:
+            if path in there:
+                shutil.copy2(backup / path, root / path)
+            else:
+                (root / path).unlink(missing_ok=True)
+        raise
