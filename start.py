@@ -16,6 +16,7 @@ Settings are given as NAME=VALUE, to both, or stand in the environment:
 import inspect
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -282,7 +283,7 @@ def git():
     """Set this clone up for changes: notebooks cell by cell in git, lint before a commit."""
     # .gitattributes names the drivers; what they leave out stands in nbdime_config.json.
     python = set_up(*EVERY)
-    nbdime = f"'{python.as_posix()}' -m nbdime.vcs.git"
+    nbdime = f"{shlex.quote(python.as_posix())} -m nbdime.vcs.git"
     for key, value in (
         ("diff.jupyternotebook.command", f"{nbdime}.diffdriver diff"),
         ("merge.jupyternotebook.driver", f"{nbdime}.mergedriver merge %O %A %B %L %P"),
