@@ -1073,6 +1073,7 @@ def test_nothing_is_written_outside_the_cache(shop, server, tmp_path, monkeypatc
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
 @pytest.mark.parametrize("umask", [0o022, 0o002])
 def test_a_cache_may_be_shared_by_a_class(shop, server, tmp_path, monkeypatch, umask):
     """Files have the modes that the umask allows, and any account may take a lock."""
