@@ -31,9 +31,8 @@ def pytest_collection_modifyitems(items):
     """What takes longest comes first, so that two processes end at about the same time."""
 
     def place(item):
-        kind = ["test_browser.py", ".ipynb"].index
-        suffix = item.path.name if item.path.name == "test_browser.py" else item.path.suffix
-        large = -item.path.stat().st_size
-        return (kind(suffix), large) if suffix in ("test_browser.py", ".ipynb") else (2, 0)
+        order = "test_browser.py", ".ipynb", ".py"
+        kind = next(i for i, ending in enumerate(order) if item.path.name.endswith(ending))
+        return kind, -item.path.stat().st_size, item.path.name
 
     items.sort(key=place)
