@@ -7,6 +7,7 @@ link which works in JupyterLab and on GitHub works on the site as well. docs/con
 """
 
 import base64
+import hashlib
 import importlib.util
 import re
 import shutil
@@ -28,6 +29,12 @@ FOLDS = {  # by tag of a cell: how the page folds it, and the words that open it
     "recipe-end": ("hide-cell", "Back to the course's folder"),
     "badge": ("remove-cell", ""),
 }
+MENDED = {  # in what the theme and myst-nb write: names for a screen reader, images when in sight
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    '<summary><span class="toctree': '<summary aria-label="Pages"><span class="toctree',
+    "<img alt=": '<img loading="lazy" alt=',
+}
+SOUND = re.compile(r"data:audio/(\w+);base64,([\w+/=]+)")
 WIDGET = re.compile(r"^widgets\.", re.MULTILINE), ("hide-input", "Code of the interactive figure")
 API = "{name}\n{line}\n\n.. autoapimodule:: {name}\n   :members:\n"
 
@@ -137,6 +144,26 @@ def modules() -> list[str]:
     return found
 
 
+def finish(out: Path) -> None:
+    """Name what opens by a click, put sounds into files, and drop files that no page needs."""
+
+    def sound(match):
+        content = base64.b64decode(match[2])
+        name = f"_images/{hashlib.sha256(content).hexdigest()[:16]}.{match[1]}"
+        (out / name).write_bytes(content)
+        return up + name
+
+    for page in out.rglob("*.html"):
+        up, text = "../" * (len(page.relative_to(out).parts) - 1), page.read_text(encoding="utf8")
+        for before, after in MENDED.items():
+            text = text.replace(before, after)
+        page.write_text(SOUND.sub(sound, text), encoding="utf8")
+    for unused in out.rglob("*.map"):
+        unused.unlink()
+    # The theme draws its icons by a font, and again by this script of 1.5 MB: the font will do.
+    (out / "_static" / "scripts" / "fontawesome.js").write_text("", encoding="utf8")
+
+
 def main(out: Path) -> int:
     """Build the site anew in a folder; the exit status of Sphinx, for which warnings are errors."""
     if not importlib.util.find_spec("myst_nb"):
@@ -149,11 +176,8 @@ def main(out: Path) -> int:
     shutil.rmtree(out, ignore_errors=True)
     options = ["-W", "--keep-going", "-q", "-E", "-c", str(DOCS), "-d", str(kept)]
     status = build_main([*options, str(source), str(out)])
-    for unused in out.rglob("*.map"):
-        unused.unlink()
-    # The theme draws its icons by a font, and again by this script of 1.5 MB: the font will do.
-    (out / "_static" / "scripts" / "fontawesome.js").write_text("", encoding="utf8")
     if not status:
+        finish(out)
         print(f"The site is in {out}: open index.html there.")
     return status
 

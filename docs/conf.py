@@ -49,11 +49,12 @@ html_title = project
 html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_show_sphinx = False
-html_domain_indices = False
+html_domain_indices = html_use_index = False
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's computer has it
 html_theme_options = {
-    "home_page_in_toc": True,
+    "home_page_in_toc": False,
     "show_navbar_depth": 1,
     "use_fullscreen_button": False,
     "use_download_button": False,
