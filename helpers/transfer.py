@@ -10,7 +10,6 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +18,8 @@ from threadpoolctl import ThreadpoolController
 from helpers import disk, engines, training
 from helpers.data import Data, Examples
 from helpers.ready import keras
+
+THREADS = ThreadpoolController()  # of all libraries that are loaded now
 
 
 def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -307,18 +308,13 @@ def head_weights(examples: Examples, C: float = 0.05) -> tuple[np.ndarray, np.nd
     # One scale for all: a scale for each feature, from a few examples, mostly amplifies noise.
     scale = np.sqrt(np.square(x - centre).mean()) or 1.0
     regression = LogisticRegression(C=C, max_iter=2000)
-    with _threads().limit(limits=1):  # a fit is too short to share: threads would wait in turns
+    with THREADS.limit(limits=1):  # a fit is too short to share: threads would wait in turns
         regression.fit((x - centre) / scale, y)
     kernel = regression.coef_.T / scale
     bias = regression.intercept_ - centre @ kernel
     if kernel.shape[1] == 1:  # two classes share one column: softmax wants one each
         kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.hstack([-bias / 2, bias / 2])
     return kernel, bias
-
-
-@cache
-def _threads():
-    return ThreadpoolController()  # looks through all libraries once
 
 
 class FineTuner:

@@ -7,7 +7,7 @@ import pytest
 from course import paths
 
 CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
-LINES = {"helpers": 2890, "course": 4141}  # with docstrings, as measured last
+LINES = {"helpers": 2888, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
     "course/site.py": 190,
@@ -16,8 +16,9 @@ ROOMS: dict[str, int] = {
     "course/card.py": 130,
     "course/launch.py": 120,
     "course/merge.py": 130,
-    "course/replace.py": 40,
-    "course/update.py": 142,
+    "course/release.py": 120,
+    "course/replace.py": 45,
+    "course/update.py": 75,
     "course/review.py": 120,
 }
 LONGEST = 60
