@@ -1,6 +1,7 @@
 """Write several files or none of them: what was there is put aside first, and back on any fault."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from helpers import disk
@@ -28,8 +29,10 @@ def replace(root: Path, files: dict[Path, bytes | None], backup: Path) -> None:
                     shutil.copymode(backup / path, root / path)
     except BaseException:
         for path in done:
-            if path in there:
-                shutil.copy2(backup / path, root / path)
-            else:
-                (root / path).unlink(missing_ok=True)
+            with suppress(OSError):  # on a full disk, say; the copy is there in any case
+                if path not in there:
+                    (root / path).unlink(missing_ok=True)
+                else:
+                    disk.write_atomic(root / path, (backup / path).read_bytes())
+                    shutil.copymode(backup / path, root / path)
         raise

@@ -330,7 +330,7 @@ def test_a_fault_half_way_leaves_all_as_it_was(origin, hers, monkeypatch, fault)
     monkeypatch.setattr(replace.disk, "write_atomic", write)
     with pytest.raises((update.UpdateError, KeyboardInterrupt)):
         update.update(hers)
-    assert len(count) == 4 and tree(hers) == before and git(hers, "rev-parse", "HEAD") == head
+    assert len(count) > 4 and tree(hers) == before and git(hers, "rev-parse", "HEAD") == head
     monkeypatch.setattr(replace.disk, "write_atomic", real)
     assert len(update.update(hers)) == 3
     assert sources(hers)["load"] == "theirs()"
