@@ -162,7 +162,7 @@ def set_up(*extras):
 
 def new_environment(folder, command, version):
     """An empty environment, in place of what is in the folder."""
-    name = folder.relative_to(ROOT).as_posix()
+    name = str(folder).replace(str(ROOT) + os.sep, "")
     print(f"Setting up {name} with {' '.join(command)} ({version}): a minute or two, once.")
     sys.stdout.flush()
     call(*command, "-m", "venv", "--clear", folder)

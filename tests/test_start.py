@@ -250,6 +250,13 @@ def test_a_first_set_up(start, capsys):
     assert (start.ROOT / ".venv" / ".ready").read_text().split() == extras
 
 
+def test_the_environment_may_lie_elsewhere(start, tmp_path, capsys):
+    elsewhere = tmp_path.parent / "elsewhere"
+    start.main(["setup", f"VENV={elsewhere}"])
+    assert f"Setting up {elsewhere} with" in capsys.readouterr().out
+    assert (elsewhere / ".ready").exists()
+
+
 def test_what_is_ready_is_left_alone_until_something_changes(start):
     make_ready(start)
     start.main(["test"])
