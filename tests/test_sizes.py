@@ -10,9 +10,11 @@ CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
 LINES = {"helpers": 2888, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
+    "start.py": 360,
     "course/site.py": 190,
     "helpers/engines.py": 120,
     "helpers/shift.py": 100,
+    "helpers/ship.py": 185,
     "course/card.py": 130,
     "course/launch.py": 120,
     "course/merge.py": 130,
