@@ -9,6 +9,12 @@ from course import paths
 
 NETWORK = {"requests", "urllib3", "urllib.request", "http.client", "http.server", "socket", "ssl"}
 MACHINERY = {"ipywidgets", "nbformat", "nbclient", "nbconvert", "jinja2", "argparse", "selenium"}
+# It answers on this machine's loopback, and asks nobody.
+SERVES = {
+    "helpers.ship": {
+        "http.server", "http.server.BaseHTTPRequestHandler", "http.server.ThreadingHTTPServer"
+    }
+}  # fmt: skip
 FILES = [file for floor in ("helpers", "course") for file in (paths.ROOT / floor).rglob("*.py")]
 MODULES = {
     ".".join(file.relative_to(paths.ROOT).with_suffix("").parts).removesuffix(".__init__"): file
@@ -71,7 +77,8 @@ def parts_of(names: set[str], wanted: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("helpers")])
 def test_helpers_know_no_floor_above_and_no_network(name):
-    assert parts_of(of_module(name), {"course"} | NETWORK | MACHINERY) == set()
+    wanted = {"course"} | NETWORK | MACHINERY
+    assert parts_of(of_module(name), wanted) == SERVES.get(name, set())
 
 
 @pytest.mark.parametrize("name", MODULES)
