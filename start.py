@@ -34,7 +34,8 @@ SETTINGS = {
 }
 FITTING = ("3.11", "3.12", "3.13")
 COLABS = ("3.12", "3.13")  # Colab has 3.13, and 3.12 will do
-LEARNERS = ("lab", "ship", "scale")
+OPTIONAL = ("ship", "scale")  # some systems have no wheels for them
+LEARNERS = ("lab", *OPTIONAL)
 EVERY = (*LEARNERS, "dev", "site")
 # One notebook or test file at a time on each of two processes: the kernels wait often enough.
 TWO = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
@@ -52,16 +53,19 @@ def target(function):
 
 def call(*command, **environment):
     """Run a command in the course's folder; where it fails, end with its exit status."""
+    if status := attempt(*command, **environment):
+        sys.exit(status)
+
+
+def attempt(*command, **environment):
+    """Run a command in the course's folder; its exit status."""
     words = [str(word) for word in command]
     child = subprocess.Popen(words, cwd=str(ROOT), env={**os.environ, **UTF8, **environment})
     while True:
         try:
-            status = child.wait()
-            break
+            return child.wait()
         except KeyboardInterrupt:  # which the child gets as well, and ends in its own way
             continue
-    if status:
-        sys.exit(status)
 
 
 def ask(*command):
@@ -139,7 +143,8 @@ def set_up(*extras):
     """Make the environment, or bring it up to date; returns its Python.
 
     The install is editable, so that an instructor's change in helpers/ counts at once. The stamp
-    holds the extras that are installed; a later install keeps them.
+    holds the extras that are installed, which a later install keeps, and with "no-" before them
+    those that cannot be.
     """
     folder, constraints = ROOT / settings["VENV"], settings["CONSTRAINTS"]
     python, stamp = python_in(folder), folder / ".ready"
@@ -148,16 +153,34 @@ def set_up(*extras):
         sources.append(ROOT / constraints)
         if not sources[-1].is_file():
             sys.exit(f"CONSTRAINTS names {constraints}, which is not there: name a file, or none.")
-    wanted = re.findall(r"[\w-]+", settings["EXTRAS"]) or extras
-    here = stamp.read_text(encoding="utf8").split() if stamp.exists() else []
-    wanted = [each for each in extras_of_the_course() if each in (*wanted, *here)]
-    if is_fresh(stamp, *sources) and set(wanted) <= set(here):
+    named = re.findall(r"[\w-]+", settings["EXTRAS"])
+    here = stamp.read_text(encoding="utf8").split() if is_fresh(stamp, *sources) else []
+    tried = here if named else [each.replace("no-", "", 1) for each in here]
+    known = extras_of_the_course()
+    if here and {each for each in named or extras if each in known} <= set(tried):
         return python
     if ask(python, "-m", "pip", "--version")[0]:
         new_environment(folder, *find_python())
-    call(python, ".ci/install.py", constraints, f".[{','.join(wanted)}]")
-    stamp.write_text(" ".join(wanted) + "\n", encoding="utf8")
+    kept = stamp.read_text(encoding="utf8").split() if stamp.exists() else []
+    wanted = [each for each in known if each in (*(named or extras), *kept)]
+    done = install(python, constraints, wanted, () if named else OPTIONAL)
+    left_out = [f"no-{each}" for each in wanted if each not in done]
+    stamp.write_text(" ".join([*done, *left_out]) + "\n", encoding="utf8")
     return python
+
+
+def install(python, constraints, extras, optional):
+    """Install the course with extras, if need be without the optional ones; what was installed."""
+    least = [each for each in extras if each not in optional]
+    program = (python, ".ci/install.py", constraints)
+    if least != extras:
+        if not attempt(*program, f".[{','.join(extras)}]"):
+            return extras
+        left_out = ", ".join(each for each in extras if each in optional)
+        print(f"Now without the extras {left_out}; the chapter that uses them says what it lacks.")
+        sys.stdout.flush()
+    call(*program, f".[{','.join(least)}]")
+    return least
 
 
 def new_environment(folder, command, version):

@@ -10,7 +10,7 @@ CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
 LINES = {"helpers": 2888, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
-    "start.py": 360,
+    "start.py": 380,
     "course/site.py": 190,
     "helpers/engines.py": 120,
     "helpers/shift.py": 100,

@@ -53,6 +53,7 @@ def start(tmp_path, monkeypatch):
         return 0, "3.12 True"
 
     module.call, module.ask = call, ask
+    module.attempt = lambda *words, **environment: call(*words, **environment) or 0
     return module
 
 
@@ -289,6 +290,19 @@ def test_only_extras_that_exist_are_installed(start):
     assert installs(start)[1][-1] == ".[lab,new]"
 
 
+def test_an_optional_extra_that_cannot_be_installed_keeps_nobody_out(start, capsys):
+    start.attempt = lambda *words: start.ran.append(([str(w) for w in words], {})) or 1
+    start.main(["setup"])
+    assert [words[-1] for words in installs(start)] == [".[lab,ship,scale]", ".[lab]"]
+    assert "Now without the extras ship, scale" in capsys.readouterr().out
+    assert (start.ROOT / ".venv" / ".ready").read_text().split() == ["lab", "no-ship", "no-scale"]
+    start.ran.clear()
+    start.main(["setup"])  # not tried each time
+    assert not installs(start)
+    start.main(["setup", "EXTRAS=ship"])  # but when it is asked for
+    assert [words[-1] for words in installs(start)] == [".[lab,ship]"]
+
+
 def test_a_failed_install_is_tried_again(start):
     whole = start.call
 
@@ -297,7 +311,7 @@ def test_a_failed_install_is_tried_again(start):
         if ".ci/install.py" in command:
             sys.exit(3)
 
-    start.call = fail
+    start.call, start.attempt = fail, lambda *command: 3
     with pytest.raises(SystemExit) as error:
         start.main(["lab"])
     assert error.value.code == 3
