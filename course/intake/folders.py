@@ -19,7 +19,10 @@ SPLIT_OF_NAME = {split: split for split in SPLITS} | {
     "training": "train", "testing": "test", "val": "validation", "valid": "validation",
     "dev": "validation",
 }  # fmt: skip
-SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # systems leave these in any folder
+SYSTEM = {  # systems, disks and programs leave these in any folder
+    "$recycle.bin", "#recycle", "@eadir", "@tmp", "__macosx", "__pycache__", "desktop.ini",
+    "ehthumbs.db", "icon\r", "lost+found", "picasa.ini", "system volume information", "thumbs.db",
+}  # fmt: skip
 
 
 def visible(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 512  # pixels of the longer side, at most: backbones of the course take 96 to 224
+SHORT, LONG = 256, 1024  # pixels of a side, at most: backbones of the course take 96 to 224
 PLAIN = {"JPEG": ".jpg", "PNG": ".png"}
 BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of a TIFF
 SIGNED = 2
@@ -24,7 +24,7 @@ def read_image(name: str | Path, size: int, content: bytes | None = None) -> np.
 
 
 def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Image.Image, bool]:
-    """An image in RGB with at most `SIDE` pixels a side, and whether its file is plain already.
+    """An image in RGB, its shorter side at most `SHORT`, and whether its file is plain already.
 
     Transparent becomes white, a rotation noted by the camera is undone, more than 8 bits are
     scaled to 8, and of an animation or several pages the first image is taken. Where grey integers
@@ -41,10 +41,10 @@ def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Imag
     """
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
-            small = image.format in PLAIN and max(image.size) <= SIDE
-            image.draft("RGB", (SIDE, SIDE))
+            small = image.format in PLAIN and _bounded(image.size) == image.size
+            image.draft("RGB", _bounded(image.size))
             rgb = _to_rgb(image, white)
-            rgb.thumbnail((SIDE, SIDE), reducing_gap=2)
+            rgb.thumbnail(_bounded(rgb.size), reducing_gap=1.5)
             return rgb, small and rgb is image
     except FileNotFoundError:
         raise ValueError(f"There is no image {path}: check the name.") from None
@@ -66,11 +66,17 @@ def keep(path: Path, target: Path, white: int = 0) -> tuple[Path, Image.Image]:
     if plain:
         target = target.with_name(target.name + PLAIN[rgb.format])
         shutil.copyfile(path, target)
-    elif max(rgb.size) < SIDE:
-        rgb.save(target := target.with_name(f"{target.name}.png"))
+    elif min(rgb.size) < SHORT:
+        rgb.save(target := target.with_name(f"{target.name}.png"), compress_level=1)
     else:  # it was shrunk: a photograph, mostly
         rgb.save(target := target.with_name(f"{target.name}.jpg"), quality=95, subsampling=0)
     return target, rgb
+
+
+def _bounded(size):
+    """Width and height scaled down as far as the bounds ask."""
+    scale = min(1, SHORT / min(size), LONG / max(size))
+    return tuple(max(1, round(scale * side)) for side in size)
 
 
 class _Unclear(Exception):

@@ -45,7 +45,7 @@ def images(dataset: str | Path) -> str:
     if not own and (root / "test").is_dir():
         return BUNDLED
     table = _find(root)
-    key = folders.content_key(root, table.path, "images, layout 3")
+    key = folders.content_key(root, table.path, "images, layout 4")
     return str(folders.keep(key, lambda target: _write(target, root, table, bool(own))))
 
 
@@ -142,7 +142,7 @@ def _keep_plain(table, target):
         except ValueError as error:
             faults[i] = str(error)
             return None
-        small[i] = rgb.resize((SIDE, SIDE))
+        small[i] = rgb.resize((SIDE, SIDE), reducing_gap=1)
         whites[i] = rgb.info.get("white", 0)
         return file
 
@@ -197,7 +197,8 @@ def _assign(table, root, lines):
         except ValueError:
             if few or (groups > count / 2 and not len(videos)):
                 raise
-    which = f"{count} images" if groups <= count / 2 else f"images of {', '.join(videos)}"
+    some = 0 < len(videos) < len(sizes)
+    which = f"images of {', '.join(videos)}" if some else f"{count} images"
     lines.append(
         f"Nearly all of the {which} are copies of one another, as frames of a video are: of "
         f"{count} images only {groups} differ. They are split by the order of their names: of each "
