@@ -159,7 +159,7 @@ def test_tokens_are_spelled_as_the_layer_spells_them():
 # --- word vectors ---
 
 
-def test_the_bundled_vectors(monkeypatch):
+def test_the_bundled_vectors(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(assets, "_chosen", "sample")
     vectors = text.load_vectors()
     assert vectors.vectors.shape == (20_000, 100) and np.isfinite(vectors.vectors).all()
@@ -168,6 +168,10 @@ def test_the_bundled_vectors(monkeypatch):
     near = {word: {n for n, _ in vectors.most_similar(word, topn=10)} for word in ("good", "film")}
     assert "great" in near["good"] and "movie" in near["film"]
     assert len(text.load_vectors(limit=50)) == 50
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "word2vec").mkdir()
+    assert len(text.load_vectors("word2vec", limit=50)) == 50
+    assert "For your folder, write './word2vec'" in capsys.readouterr().out
 
 
 def test_a_damaged_file_of_vectors_gets_one_sentence(vectors, tmp_path):

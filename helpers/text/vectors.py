@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import assets
+from helpers.disk import own_path
 
 OWN_LIMIT = 200_000  # words that are read of a file of your own
 ADVICE = {  # by the first two bytes
@@ -22,11 +23,12 @@ def load_vectors(name: str | Path = "word2vec", limit: int | None = None):
 
     The first `limit` words: by default as many as the catalogue says, or `OWN_LIMIT`.
     """
-    if name == "word2vec":
+    own = own_path(name, ["word2vec"])
+    if own is None:
         path, asset = assets.path_or_sample("word-vectors")
         limit = limit or asset.settings.get("limit")
         return read_vectors(path, limit, asset.settings["dimension"])
-    vectors = read_vectors(Path(name).expanduser(), limit or OWN_LIMIT)
+    vectors = read_vectors(own, limit or OWN_LIMIT)
     if not limit and len(vectors) == OWN_LIMIT:
         print(f"{name}: read the first {OWN_LIMIT:,} words; a higher limit reads more.")
     return vectors
