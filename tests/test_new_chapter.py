@@ -157,7 +157,7 @@ def test_an_exercise_is_added_as_the_page_says(tree, run, tmp_path):
     page = (paths.ROOT / "docs" / "instructors.md").read_text(encoding="utf8")
     section = page.partition("## A new exercise")[2].partition("\n## ")[0]
     blocks = [textwrap.dedent(b) for b in re.findall(r" +```(?:python)?\n(.*?)```", section, re.S)]
-    check, heading, stub, answer = (block.replace("start.", "x.").strip() for block in blocks)
+    check, heading, stub, answer, _ = (block.replace("start.", "x.").strip() for block in blocks)
     path, file = tree / "notebooks" / "09_x.ipynb", tree / "course" / "exercises" / "x.py"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[-2:-2] = [text(heading), code(stub)]
