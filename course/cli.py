@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None, patience: Patience | None = None) -
         stream.reconfigure(errors="backslashreplace")
     try:
         return given.run(given)
+    except BrokenPipeError:  # `course status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if not type(error).__module__.startswith(("course.", "helpers.")):
             raise
@@ -39,9 +42,6 @@ def main(arguments: list[str] | None = None, patience: Patience | None = None) -
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `course status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -379,6 +379,14 @@ def test_a_path_that_windows_cannot_print_into_a_pipe(tmp_path):
     assert r"\u65e5\u672c" in done.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes of Windows end in another way")
+def test_a_reader_may_leave_early():
+    command = [sys.executable, "-u", "-m", "course", "status"]  # -u: each line at once
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.close()
+    assert child.stderr.read() == b"" and child.wait() == 0
+
+
 # ---------------------------------------------------------------- doctor
 
 WORKING = {
