@@ -35,8 +35,8 @@ def standard_error() -> Iterator[None]:
 
 
 BACKEND = (
-    "the course needs TensorFlow, so unset KERAS_BACKEND, or set it and the \"backend\" of "
-    "~/.keras/keras.json to tensorflow, and restart the kernel."
+    "the course needs TensorFlow, so unset KERAS_BACKEND, delete ~/.keras/keras.json (Keras writes "
+    "a good one), and restart the kernel."
 )
 
 with standard_error():
