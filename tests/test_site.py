@@ -20,7 +20,7 @@ import bs4
 import pytest
 from test_browser import browser_or_reason, console_errors, shoot
 
-from course import paths, stamp
+from course import paths, site, stamp
 
 ROOT = paths.ROOT
 CHAPTERS = [path.stem for path in paths.chapters()]
@@ -111,6 +111,21 @@ def test_a_chapter_is_whole_and_its_solutions_are_folded(built, pages, chapter):
     assert len(page.select("div.cell div.cell_input")) == len(sources)
     assert page.select_one(".prev-next-footer a")
     assert page.select('a[href*="glossary.html#"]'), "links to no word of the glossary"
+
+
+def test_sounds_are_files_that_a_page_loads_when_they_are_played(built, pages):
+    every = [sound for page in pages.values() for sound in page("audio")]
+    assert every and not [sound for sound in every if sound["src"].startswith("data:")]
+    assert all((built / "notebooks" / sound["src"]).is_file() for sound in every)
+
+
+def test_a_link_to_a_file_that_is_no_page_leads_to_the_repository_or_is_words(monkeypatch):
+    text = "[licence](LICENSE), [measured](docs/full.md), [lost](none.md), [far](https://x.y)"
+    kept, pages = text.partition(", ")[2], {ROOT / "docs" / "full.md"}
+    monkeypatch.setattr(stamp, "address", lambda: "")
+    assert site.mended(text, ROOT, pages) == f"licence, {kept}"
+    monkeypatch.setattr(stamp, "address", lambda: "https://x.y/z")
+    assert site.mended(text, ROOT, pages) == f"[licence](https://x.y/z/blob/main/LICENSE), {kept}"
 
 
 def test_no_button_leads_to_a_repository_without_an_address(pages):
@@ -226,11 +241,12 @@ def findings(browser, axe, place):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_everybody_can_read_it(served, browser, built, pages, axe, mode):
+    """All pages in the light; in the dark one of each kind, since only colours differ."""
     resize(browser, 1400)
     browser.get(f"{served}/index.html")
     browser.execute_script(f"localStorage.mode = localStorage.theme = '{mode}'")
-    found = []
-    for file in pages:
+    found, kinds = [], {file.parent: file for file in pages}
+    for file in pages if mode == "light" else kinds.values():
         place = file.relative_to(built).as_posix()
         browser.get(f"{served}/{place}")
         assert browser.execute_script("return document.documentElement.dataset.theme") == mode
