@@ -20,7 +20,7 @@ import bs4
 import pytest
 from test_browser import browser_or_reason, console_errors, shoot
 
-from course import paths, site, stamp
+from course import editions, paths, site, stamp
 
 ROOT = paths.ROOT
 CHAPTERS = [path.stem for path in paths.chapters()]
@@ -168,6 +168,14 @@ def test_the_glossary_is_in_order_and_its_anchors_are_the_same_everywhere():
     assert words == sorted(words) and len(words) == len(set(words)) > 25
     # GitHub writes anchors in lower case, JupyterLab as they are.
     assert all(re.fullmatch(r"[a-z -]+", word) for word in words)
+
+
+def test_the_glossary_of_a_handout_leads_to_the_chapters_of_the_handout(tmp_path):
+    editions.build("student", tmp_path)
+    glossary = tmp_path / "linked" / "docs" / "glossary.md"
+    targets = re.findall(r"\]\(([^)#]+)", glossary.read_text("utf8"))
+    assert len(targets) > 20
+    assert [each for each in targets if not (glossary.parent / each).is_file()] == []
 
 
 # ---------------------------------------------------------------- in a browser

@@ -174,7 +174,7 @@ def _mend_links(notebook, path, kind, files):
         if kind != "slides" and file.is_relative_to(path.parent.resolve()):
             return match[0]  # chapters and dials go along anyway
         copied = f"linked/{file.parent.name}/{file.name}"
-        files[copied] = file.read_bytes()
+        files[copied] = file.read_bytes().replace(b"](../notebooks/", b"](../../")  # two up from it
         return f"{sign}[{words}]({quote(copied)}{mark}{place})"
 
     for cell in notebook.cells:
