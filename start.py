@@ -326,6 +326,7 @@ def catalogue():
 def constraints():
     """Refresh the pins in requirements.txt with the newest versions."""
     settings.update(VENV="build/newest", CONSTRAINTS="")
+    shutil.rmtree(str(ROOT / "build" / "newest"), ignore_errors=True)  # it may be of last year
     status, shown = ask(set_up(*EVERY), "-m", "pip", "freeze", "--exclude-editable")
     if status or not shown:
         sys.exit("pip could not list what is in build/newest; requirements.txt stays as it was.")

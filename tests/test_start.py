@@ -401,11 +401,13 @@ def test_colab_takes_no_python_3_11(start):
 
 def test_constraints_are_written_whole_or_not_at_all(start):
     before = (start.ROOT / "requirements.txt").read_bytes()
-    (start.ROOT / "build" / "newest").mkdir(parents=True)
+    old = start.ROOT / "build" / "newest" / "old"
+    old.mkdir(parents=True)
     start.ask, whole = lambda *command: (int("freeze" in command), "3.12 True"), start.ask
     with pytest.raises(SystemExit, match="stays as it was"):
         start.main(["constraints"])
     assert (start.ROOT / "requirements.txt").read_bytes() == before
+    assert not old.exists()  # what is there is of another day
     start.ask = whole
     start.main(["constraints"])
     assert all(words[2] == "" for words in installs(start))
