@@ -8,12 +8,12 @@ ARG JUPYTERHUB=5
 RUN useradd --create-home --uid 1000 learner
 WORKDIR /opt/course
 COPY . .
-# Compiled once, as learners cannot write here.
+# Compiled once, as learners cannot write here. The notebooks hold the solutions.
 ENV UV_COMPILE_BYTECODE=1 PATH=/opt/course/.venv/bin:$PATH
 RUN python start.py setup \
     && python -m pip install --no-cache-dir --constraint requirements.txt "jupyterhub==${JUPYTERHUB}.*" \
     && course edition student --out handout \
-    && rm -rf /root/.cache
+    && rm -rf notebooks/*.ipynb /root/.cache
 USER 1000
 WORKDIR /home/learner
 EXPOSE 8888
