@@ -67,8 +67,14 @@ def card(path: Path, notebook: nbformat.NotebookNode) -> dict[str, str | None]:
     text = next(cell.source for cell in notebook.cells if cell.source.startswith("# "))
     number, name, question = re.match(r"# (\d*) ?([^:\n]*):? ?(.*)", text).groups()
     minutes = re.search(r"(\d+) minutes", text)
-    shown = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    figure = next((each for each in shown if "image/png" in each.get("data", {})), None)
+    figures = [
+        (output, cell.metadata.get("tags", []))
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    figure = figures[0][0] if figures else None
+    kept = next((output for output, tags in figures if "readme-picture" in tags), None)
     return {
         "document": f"notebooks/{path.stem}",
         "title": f"{number} {name}".strip(),
@@ -76,6 +82,8 @@ def card(path: Path, notebook: nbformat.NotebookNode) -> dict[str, str | None]:
         "minutes": minutes and minutes[1],
         "image": figure and figure.data["image/png"],
         "alt": figure and figure.metadata["image/png"]["alt"],
+        "picture": kept and f"docs/{path.stem}.png",
+        "picture_alt": kept and kept.metadata["image/png"]["alt"],
     }
 
 

@@ -10,8 +10,9 @@ CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
 LINES = {"helpers": 2888, "course": 4141}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
+    "course/intake/depth.py": 50,
     "start.py": 380,
-    "course/site.py": 190,
+    "course/site.py": 200,
     "helpers/engines.py": 120,
     "helpers/shift.py": 100,
     "helpers/ship.py": 185,
