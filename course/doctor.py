@@ -102,11 +102,10 @@ def cache() -> Lines:
             return [(GOOD, f"cache {folder}, which holds everything and may only be read", "")]
         if folder.is_dir():  # a class may share one
             lacking = ", ".join(asset.name for asset in missing)
-            what = f"cache {folder}, which may only be read and for full lacks {lacking}"
-            fix = "ask whose cache it is, or set COURSE_CACHE to a folder that you may write in"
-            return [(HINT, what, fix)]
-        what = f"the cache {folder} cannot be made ({error.strerror})"
-        return [(BAD, what, "set COURSE_CACHE to a folder that you may write in")]
+            verdict, what = HINT, f"cache {folder} may only be read and for full lacks {lacking}"
+        else:
+            verdict, what = BAD, f"the cache {folder} cannot be made ({error.strerror})"
+        return [(verdict, what, "set COURSE_CACHE to a folder that you may write in")]
     needed, free = store.room(missing)
     text = f"cache {folder} with {free / 1e6:,.1f} MB free; what is missing of the full profile "
     text += f"needs {needed / 1e6:,.1f} MB"

@@ -145,8 +145,8 @@ def test_one_value_is_white_in_all_images_of_many_bits(tmp_path, brightest, whit
             Image.fromarray((grey * top / grey.max()).astype("uint16")).save(path)
     data = images.load(intake.images(tmp_path / "slides"), size=48)
     said = capsys.readouterr().out
-    assert f"White is {white:,} in the 60 grey images of more than 8 bits." in said
-    assert "2 of them are much darker" in said
+    said_of_white = f"White is {white:,} in the 60 grey images of more than 8 bits; 2 of them are"
+    assert said_of_white in said
     tops = sorted(image.max() for _, part in data.splits() for image in part.x)
     assert tops[1] <= 255 * 900 / white + 8 < 100 and tops[2] > 200
 

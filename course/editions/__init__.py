@@ -1,10 +1,6 @@
 """Editions of the course, made from its notebooks: for students, solved, and as slides.
 
-The notebooks hold everything once; an edition is made by a command, never by hand:
-
-    course edition student --out DIR     no solutions, no outputs below the exercises
-    course edition solved  --out DIR     solutions in place of the stubs; runs from top to bottom
-    course edition slides  --out DIR     a reveal.js page for each chapter
+The notebooks hold everything once; an edition is made by `course edition`, never by hand.
 """
 
 import difflib

@@ -123,12 +123,8 @@ def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A copy without solutions; from the exercises on also without outputs and words on them."""
     made = without(notebook, "solution")
     # A question may stand above the exercises, before what it asks about.
-    begins = [
-        i
-        for i, cell in enumerate(made.cells)
-        if EXERCISES.search(cell.source) or (asked(cell) or ("",))[0] == "exercise"
-    ]
-    first = min(begins, default=len(made.cells))
+    kinds = [(asked(cell) or [EXERCISES.search(cell.source)])[0] for cell in made.cells]
+    first = next((i for i, kind in enumerate(kinds) if kind not in (None, "question")), len(kinds))
     made.cells[first:] = cleared(made).cells[first:]
     for cell in made.cells[first:]:
         if cell.cell_type == "markdown":

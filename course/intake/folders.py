@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from course import paths
@@ -76,21 +77,32 @@ def opened(root: Path) -> Path:
     return root
 
 
-def class_folders(root: Path, what: str) -> dict[str, Path]:
-    """The class folders in `opened(root)`, by name.
+def files_by_class(root: Path, what: str) -> dict[str, list[Path]]:
+    """The files, at any depth, of each class folder in `opened(root)`.
 
     Raises:
-        ValueError: there are fewer than two.
+        ValueError: there are fewer than two class folders, or one is empty.
     """
-    classes, _ = inside(opened(root))
+    classes = {each: files_below(each) for each in inside(opened(root))[0]}
     if len(classes) < 2:
         found = ", ".join(each.name for each in inside(root)[0])
         raise ValueError(
             f"{root} needs a folder for each of at least two classes, and has "
             f"{'only ' + found if found else 'none'}: sort the {what} into one folder per class."
         )
+    if empty := [each for each, files in classes.items() if not files]:
+        raise ValueError(f"{empty[0]} holds no {what}: fill the folder or remove it.")
     # A name of another system's encoding cannot be printed.
-    return {each.name.encode(errors="replace").decode(): each for each in classes}
+    return {each.name.encode(errors="replace").decode(): files for each, files in classes.items()}
+
+
+def refuse_two_classes(table: pd.DataFrame, mark: str, kind: str, what: str) -> None:
+    """Raise a ValueError if rows of one `mark` are of two kinds; the table has a column path."""
+    for _, same in table.groupby(mark):
+        if same[kind].nunique() > 1:
+            one, other = same.drop_duplicates(kind).path[:2]
+            fault = f"{one} and {other} are the same {what} in two classes"
+            raise ValueError(f"{fault}: remove one of them.")
 
 
 def content_key(root: Path, files: Iterable[Path], *settings) -> str:
@@ -116,32 +128,29 @@ def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
     Raises:
         ValueError: neither folder can be written; also whatever `write` raises.
     """
-    places = [folder / "intake" for folder in (disk.cache_folder(), paths.user_folder())]
-    kept, faults = [place / key for place in places if (place / key / "intake.txt").is_file()], []
-    for place in () if kept else places:
+    places = [each / "intake" / key for each in (disk.cache_folder(), paths.user_folder())]
+    kept, faults = [place for place in places if (place / "intake.txt").is_file()], []
+    while not kept and len(faults) < len(places):
         try:
-            kept = [_written(place, key, write)]
-            break
+            kept = [_written(places[len(faults)], write)]
         except OSError as error:
-            faults.append(f"{place} ({error})")
+            faults.append(f"{places[len(faults)].parent} ({error})")
     if not kept:
-        raise ValueError(
-            f"Your data cannot be kept in {' or '.join(faults)}: make room there, or set "
-            "COURSE_CACHE to a folder that you can write."
-        )
+        fix = "make room there, or set COURSE_CACHE to a folder that you can write"
+        raise ValueError(f"Your data cannot be kept in {' or '.join(faults)}: {fix}.")
     print((kept[0] / "intake.txt").read_text(encoding="utf8"))
     return kept[0]
 
 
-def _written(place, key, write):
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix=".") as work:
-        (ready := Path(work, key)).mkdir()
+def _written(target, write):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as work:
+        (ready := Path(work, target.name)).mkdir()
         lines = "\n".join(write(ready))
         (ready / "intake.txt").write_text(lines, encoding="utf8", errors="replace")
-        if not (place / key).is_dir():  # another process may have been faster
-            ready.rename(place / key)
-    return place / key
+        if not target.is_dir():  # another process may have been faster
+            ready.rename(target)
+    return target
 
 
 def file_names(kinds: Iterable[str], paths: Iterable[Path]) -> list[str]:
@@ -172,23 +181,18 @@ def folds(labels, groups, *, root: Path, what: str, seed: int = 0) -> np.ndarray
     """
     classes, labels = np.unique(labels, return_inverse=True)
     parts = np.zeros((5, len(labels)), bool)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a class with fewer than five examples
+    # It warns of a class with fewer than five examples; fewer than five groups are an error.
+    with warnings.catch_warnings(action="ignore", category=UserWarning), suppress(ValueError):
         split = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-        try:
-            for part, (_, taken) in zip(parts, split.split(labels, labels, groups), strict=True):
-                part[taken] = True
-        except ValueError:
-            parts[:] = False
+        for part, (_, taken) in zip(parts, split.split(labels, labels, groups), strict=True):
+            part[taken] = True
     counts = np.stack([np.bincount(labels[part], minlength=len(classes)) for part in parts])
     # The folds nearest to a fifth of each class judge; one with a large group is trained on.
     off = np.abs(counts - counts.sum(0) / 5).sum(1) + 1e9 * (counts == 0).any(1)
     order = np.argsort(off, kind="stable")
     if not ((counts[order[:2]] > 0).all() and (counts[order[2:]].sum(0) > 0).all()):
-        raise ValueError(
-            f"{root} has too few {what} to split ({len(np.unique(groups))}): give each class at "
-            "least 15."
-        )
+        count = f"too few {what} to split ({len(np.unique(groups))})"
+        raise ValueError(f"{root} has {count}: give each class at least 15.")
     return parts[order[[2, 3, 4, 1, 0]]].argmax(0) + 1
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from course.intake import depth
+
 SHORT, LONG = 256, 1024  # pixels of a side, at most: backbones of the course take 96 to 224
 PLAIN = {"JPEG": ".jpg", "PNG": ".png"}
-BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of a TIFF
-SIGNED = 2
 TURNS = dict(zip(range(2, 9), (0, 3, 1, 5, 4, 6, 2), strict=True))  # EXIF to Image.Transpose
 
 
@@ -54,7 +54,7 @@ def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Imag
         ) from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path} is too large to open: make it smaller.") from None
-    except _Unclear as error:
+    except depth.UnclearError as error:
         raise ValueError(f"{path} {error}: save it as JPEG or PNG with 8 bits.") from None
     except Exception as error:  # Pillow raises errors of any kind on odd bytes
         raise ValueError(f"{path} is damaged ({error}): replace it or remove it.") from None
@@ -79,28 +79,17 @@ def _bounded(size):
     return tuple(max(1, round(scale * side)) for side in size)
 
 
-class _Unclear(Exception):
-    """The file is sound, but its values cannot be brought to 0 to 255 for sure."""
-
-
 def _to_rgb(image, white):
     """The image in RGB and upright; itself, if it is so."""
     deep = ";16" in str(image.tile)  # Pillow keeps the upper 8 bits of each colour
-    tags = getattr(image, "tag_v2", {})  # of a TIFF
     image.load()
     turn = _turn(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        signed = tags.get(BITS) == (16,) and tags.get(SAMPLE_FORMAT) == (SIGNED,)
-        deep_values, clear = np.asarray(image), image.info.get("transparency")
-        white = _white(deep_values, white, 32_767 if signed else 65_535)
-        values = _eight_bits(deep_values, white, clear)
-        image = Image.fromarray(255 - values if tags.get(PHOTOMETRIC) == 0 else values)
-        if deep_values.dtype.kind != "f":
-            image.info["white"] = white
+        image = depth.eight_bits(image, white)
     elif image.mode == "LAB":
-        raise _Unclear("has LAB colours")
+        raise depth.UnclearError("has LAB colours")
     elif deep and 0 < np.asarray(image.convert("RGB")).max() < 16:
-        raise _Unclear("uses less than 12 of its 16 bits")
+        raise depth.UnclearError("uses less than 12 of its 16 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -114,21 +103,3 @@ def _turn(image):
         return TURNS.get(image.getexif().get(0x0112))
     except Exception:  # an odd entry anywhere in the block
         return None
-
-
-def _white(values, least, deepest):
-    """Which value is white: 1 or 255 in floats, else the largest of 8, 10, 12 or 16 bits."""
-    low, high = float(values.min()), float(values.max())
-    floats = values.dtype.kind == "f"
-    tops = (1, 255, 65_535) if floats else (255, 1023, 4095, deepest)
-    fits = (top for top in tops if high <= 1.01 * top and (floats or top >= least))
-    top = next(fits, 0)
-    if not top or not low >= -0.01 * top or (floats and top > 1 and high < 16):
-        raise _Unclear(f"has values from {low:.3g} to {high:.3g}, of which none is surely white")
-    return top
-
-
-def _eight_bits(values, white, clear):
-    """Grey values as uint8, white where they equal `clear`."""
-    scaled = np.clip(values * (255 / white), 0, 255).round().astype(np.uint8)
-    return scaled if clear is None else np.where(values == clear, np.uint8(255), scaled)

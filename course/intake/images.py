@@ -53,17 +53,13 @@ def _find(root):
     """A table of split ("" where none is given), kind (the class) and path."""
     rows, names = [], None
     for split, folder in _splits(folders.opened(root)).items():
-        classes = folders.class_folders(folder, "images")
+        classes = folders.files_by_class(folder, "images")
         if list(classes) != (names := names or list(classes)):
             raise ValueError(
                 f"{folder} has the classes {', '.join(classes)} but train has "
                 f"{', '.join(names)}: give each split the same class folders."
             )
-        for kind, each in classes.items():
-            files = folders.files_below(each)
-            if not files:
-                raise ValueError(f"{each} holds no images: fill the folder or remove it.")
-            rows += [(split, kind, file) for file in files]
+        rows += [(split, kind, file) for kind, files in classes.items() for file in files]
     return pd.DataFrame(rows, columns=["split", "kind", "path"])
 
 
@@ -90,23 +86,20 @@ def _splits(level):
 
 def _write(target, root, table, own):
     """Fill the folder `target`; return what is to be said."""
-    lines = folders.beside(root, table.path) if own else []
-    small, kept, faults, more = _keep_plain(table, target / UNSORTED)
-    lines += more
+    small, kept, faults, lines = _keep_plain(table, target / UNSORTED)
+    lines += folders.beside(root, table.path) if own else []
     lines += folders.left_out({table.path[i]: fault for i, fault in faults.items()})
     table = table.assign(kept=kept, good=~table.index.isin(list(faults)))
     for _, files in table.groupby(["split", "kind"]):
         if not files.good.any():
-            raise ValueError(
-                f"{files.path.iloc[0].parent} holds no image that can be read. "
-                f"{faults[files.index[0]]}"
-            )
+            what = f"{files.path.iloc[0].parent} holds no image that can be read."
+            raise ValueError(f"{what} {faults[files.index[0]]}")
     table, small = table[table.good], small[table.good]
     table = table.assign(same=range(len(table)), near=range(len(table)))
     if own:
         same = pd.factorize(np.array([image.tobytes() for image in small], object))[0]
         table = table.assign(same=same, near=_near_copies(small))
-        _refuse_two_classes(table)
+        folders.refuse_two_classes(table, "same", "kind", "image")
     if set(table.split) == {""}:
         table["split"] = _assign(table, root, lines)
     table = _drop_across_splits(table, lines)
@@ -153,11 +146,9 @@ def _keep_plain(table, target):
         dark = np.flatnonzero((whites > 0) & (whites < white))
         for i in dark:  # its values alone looked like fewer bits
             keep(i, white)
-    said = {
-        f"White is {white:,} in the {(whites > 0).sum()} grey images of more than 8 bits.": white,
-        f"{len(dark)} of them are much darker than the brightest one.": len(dark),
-    }
-    return small, kept, dict(sorted(faults.items())), [line for line, true in said.items() if true]
+    said = f"White is {white:,} in the {(whites > 0).sum()} grey images of more than 8 bits"
+    said += f"; {len(dark)} of them are much darker than the brightest one." if len(dark) else "."
+    return small, kept, dict(sorted(faults.items())), [said] if white else []
 
 
 def _near_copies(images):
@@ -173,15 +164,6 @@ def _near_copies(images):
     alike = near.data <= 0.3 * contrast[near.row]
     pairs = (np.ones(alike.sum()), (near.row[alike], near.col[alike]))
     return connected_components(csr_matrix(pairs, shape=near.shape), directed=False)[1]
-
-
-def _refuse_two_classes(table):
-    for _, copies in table.groupby("same"):
-        if copies.kind.nunique() > 1:
-            one, other = copies.drop_duplicates("kind").path[:2]
-            raise ValueError(
-                f"{one} and {other} are the same image in two classes: remove one of them."
-            )
 
 
 def _assign(table, root, lines):
@@ -215,16 +197,15 @@ def _drop_across_splits(table, lines):
     """Without images of which a later split has a copy; near copies stay if they are the most."""
     rank = table.split.map(SPLITS.index)
     drop = rank < rank.groupby(table.near).transform("max")
-    copies = (
-        f"{table.near.duplicated(keep=False).sum()} images are copies of one another or nearly so"
-    )
+    count = table.near.duplicated(keep=False).sum()
+    copies = f"{count} images are copies of one another or nearly so"
     if drop.groupby([table.split, table.kind]).mean().max() > 0.5:
         lines.append(
             f"{copies}, in more than one split: too many to leave out, so expect the test to be "
             "easier than new images."
         )
         drop = rank < rank.groupby(table.same).transform("max")
-    elif not copies.startswith("0 "):
+    elif count:
         lines.append(f"{copies}: copies stay in one split.")
     for (split, kind), gone in drop.groupby([table.split, table.kind]).all().items():
         if gone:

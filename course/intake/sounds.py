@@ -5,8 +5,11 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import soundfile
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from course.intake import folders
 from course.intake.sound_files import read_sound
@@ -52,18 +55,13 @@ def sounds(dataset: str | Path, positive: str = "auto") -> str:
 
 def _of_classes(root, positive):
     """A table of the files in the class folders: category, path."""
-    classes = folders.class_folders(root, "sounds")
+    classes = folders.files_by_class(root, "sounds")
     if positive != "auto" and positive not in classes:
         raise ValueError(
             f"{root} has no folder '{positive}': set the dial positive to one of "
             f"{', '.join(classes)}."
         )
-    rows = []
-    for kind, folder in classes.items():
-        files = folders.files_below(folder)
-        if not files:
-            raise ValueError(f"{folder} holds no sounds: fill the folder or remove it.")
-        rows += [(kind, file) for file in files]
+    rows = [(kind, file) for kind, files in classes.items() for file in files]
     return pd.DataFrame(rows, columns=["category", "path"])
 
 
@@ -164,20 +162,10 @@ def _grouped(table, root, kinds, faults):
 
 def _without_copies(table):
     """One file of each sound; the recordings that its copies are named after become one."""
-    leader = {}
-
-    def lead(name):
-        while name in leader:
-            name = leader[name]
-        return name
-
-    for _, same in table.groupby("mark", sort=False):
-        if same.category.nunique() > 1:
-            one, other = same.drop_duplicates("category").path[:2]
-            raise ValueError(
-                f"{one} and {other} are the same sound in two classes: remove one of them."
-            )
-        first, *others = sorted({lead(name) for name in same.src_file})
-        leader.update(dict.fromkeys(others, first))
-    table = table.drop_duplicates("mark").reset_index(drop=True)
-    return table.assign(src_file=table.src_file.map(lead))
+    folders.refuse_two_classes(table, "mark", "category", "sound")
+    names, marks = pd.factorize(table.src_file)[0], pd.factorize(table.mark)[0]
+    pairs = (np.ones(len(table)), (names, names.max() + 1 + marks))
+    size = names.max() + marks.max() + 2
+    _, groups = connected_components(csr_matrix(pairs, shape=(size, size)), directed=False)
+    table = table.assign(src_file=table.groupby(groups[names]).src_file.transform("min"))
+    return table.drop_duplicates("mark").reset_index(drop=True)

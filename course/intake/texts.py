@@ -238,12 +238,12 @@ def _split(table, path, held_out, seed):
             f"{path} has the split {unknown[0]!r}: only train, validation and test are allowed."
         )
     counts = pd.crosstab(split, table.label).reindex(SPLITS, fill_value=0)
-    if (counts == 0).any(axis=None):
-        rare, name = counts.sum().idxmin(), counts.min(axis=1).idxmin()
-        fault = f"has too few texts to split ({counts[rare].sum()} of label {rare!r})"
-        fix = "give each label at least ten, or correct the column 'label'"
-        if not drawn:
-            rare = counts.loc[name].idxmin()
-            fault, fix = f"has no text of label {rare!r} in the split {name!r}", "add some there"
+    if (missing := (counts == 0).stack()).any():
+        name, label = missing.idxmax()
+        fault, fix = f"has no text of label {label!r} in the split {name!r}", "add some there"
+        if drawn:
+            rare = counts.sum().idxmin()
+            fault = f"has too few texts to split ({counts[rare].sum()} of label {rare!r})"
+            fix = "give each label at least ten, or correct the column 'label'"
         raise ValueError(f"{path} {fault}: {fix}.")
     return split
