@@ -1,5 +1,10 @@
 """The hub layer: its weights count, freeze, learn, and survive saving."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -131,6 +136,17 @@ def test_saves_and_loads_what_it_learned(folder, data, tmp_path):
     assert back.layers[1].trainable and back.layers[1].batch_norm
     untrained = classifier(HubLayer(folder))
     assert not np.array_equal(untrained(data[0]), model(data[0]))
+
+
+@pytest.mark.parametrize(("first", "opens"), [("import helpers.hub", True), ("pass", False)])
+def test_another_program_needs_one_import_to_open_it(folder, tmp_path, first, opens):
+    classifier(HubLayer(folder)).save(tmp_path / "model.keras")
+    code = f"{first}; import keras; keras.models.load_model('model.keras')"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode == 0) == opens
+    assert opens or "HubLayer" in done.stderr
 
 
 def test_two_layers_of_one_module_share_nothing(folder):
