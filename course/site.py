@@ -6,6 +6,7 @@ The pages are laid out beside it, in build/site-source, as they lie in the repos
 link which works in JupyterLab and on GitHub works on the site as well. docs/conf.py has settings.
 """
 
+import ast
 import base64
 import hashlib
 import importlib.util
@@ -137,18 +138,22 @@ def stage(to: Path) -> None:
     front = (DOCS / "index.md.j2").read_text(encoding="utf8")
     others = sorted(page.stem for page in DOCS.glob("*.md") if f"docs/{page.stem}\n" not in front)
     write("index.md", jinja2.Template(front).render(chapters=cards, others=others))
-    for name in modules():
+    rows = [(DOCS / "api.md").read_text(encoding="utf8")]
+    for name, about in modules().items():
         write(f"docs/api/{name}.rst", API.format(name=name, line="=" * len(name)))
+        rows.append(f"- [`{name}`](api/{name}.rst): {about}")
+    write("docs/api.md", "\n".join(rows))
 
 
-def modules() -> list[str]:
-    """Modules of helpers that have a page: all but those that their package offers itself."""
-    found = []
+def modules() -> dict[str, str]:
+    """Modules of helpers that no package offers itself, with the first line of their docstrings."""
+    found = {}
     for file in sorted((ROOT / "helpers").rglob("*.py")):
         package = file.parent / "__init__.py"
         name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         if name != "helpers" and f"{name} import" not in package.read_text(encoding="utf8"):
-            found.append(name)
+            words = ast.get_docstring(ast.parse(file.read_text(encoding="utf8")))
+            found[name] = words.partition("\n")[0].rstrip(":")
     return found
 
 
