@@ -50,13 +50,7 @@ _questions: dict[str, spaced.Question] = {}
 
 
 def exercise(
-    name: str,
-    praise: str,
-    *,
-    minutes: int = 5,
-    level: str = "medium",
-    hints: tuple[str, ...] = (),
-    function: str = "",
+    name: str, praise: str, *, minutes: int = 5, level: str = "medium", hints=(), function: str = ""
 ):
     """Register a check. It may raise: a fault in the learner's code becomes a message.
 
