@@ -42,6 +42,22 @@ def chapters(tmp_path):
 
 
 @pytest.fixture
+def eager(request):
+    """Steps without graphs: where models are small and trained briefly, making them takes longest.
+
+    A marker `graphs(*words)` of the module names tests that need them all the same.
+    """
+    from helpers.ready import tf  # here, as most tests need no TensorFlow
+
+    marker = request.node.get_closest_marker("graphs")
+    words = marker.args if marker else ()
+    if not any(word in request.node.name for word in words):
+        tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def drawn(monkeypatch):
     """Figures that would be shown, with their alt texts."""
     kept = []

@@ -13,6 +13,12 @@ from course import exercises
 from helpers import training, transfer
 from helpers.data import Examples
 
+# What a graph fixes, and what `compile` keeps until it is called again, shows in graphs only.
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.graphs("gain-answer7", "when does Keras read it", "build_in_keras"),
+]
+
 
 class Gain(keras.layers.Layer):
     """An augmentation; what is given turns it into one of the classic wrong ones."""

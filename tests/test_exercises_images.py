@@ -1,6 +1,7 @@
 """The checks of the chapter on images, fed with right answers and with classic wrong ones."""
 
 import numpy as np
+import pytest
 from exercise_cases import closing_tests
 
 from course import exercises
@@ -9,6 +10,10 @@ from helpers.data import SPLITS, Data, Examples
 from helpers.ready import keras
 
 layers = keras.layers
+# What `compile` keeps until it is called again shows in graphs only.
+pytestmark = [
+    pytest.mark.usefixtures("eager"), pytest.mark.graphs("recipe-1", "which call reads them")
+]
 
 
 def prepared(learning=("block4", "block5"), norms=False, compiled="last"):
