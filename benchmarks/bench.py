@@ -42,6 +42,10 @@ takes, as a multiple of what the second takes. On {machine}, {date}.
 | row | first | second | first, s | second, s | ratio |
 |---|---|---|---|---|---|
 {rows}
+
+How far LiteRT leads depends on the processor more than on the network: least where TensorFlow has
+oneDNN and AVX-512, most where it has neither (`TF_ENABLE_ONEDNN_OPTS=0 make bench` shows it).
+`transfer.extract` therefore times Keras first, and takes LiteRT only where that comes out ahead.
 """
 
 
@@ -117,7 +121,7 @@ def again():
         os.environ["COURSE_CACHE"] = folder
         transfer.extract(model, next(small))
         found = alternate(
-            lambda: transfer.extract(model, next(small), limit_bytes=0),
+            lambda: transfer.extract(model, next(small)),
             lambda: model(batches[0], training=False),
         )
         del os.environ["COURSE_CACHE"]
@@ -264,6 +268,7 @@ def main(names):
         finally:
             assets.use(profile)
         cells = [each.strip() for each in row.__doc__.split("|")]
+        cells[0] = f"`{name}`: {cells[0]}"
         lines.append(f"| {' | '.join(cells)} | {first:.3g} | {second:.3g} | {first / second:.2f} |")
         print(lines[-1], flush=True)
     if not names:
