@@ -29,12 +29,10 @@ Lines = list[tuple[str, str, str]]
 def report(*, as_json: bool = False) -> int:
     """Print the lines of all checks, or one JSON object; 1 if one of them is a fault."""
     found = []
-    for check in CHECKS:
-        for verdict, what, fix in check():
-            found.append({"verdict": verdict, "what": what, "fix": fix})
-            if not as_json:
-                line = f"{verdict:<6} {what}" + (f"\n{'':7}-> {fix}" if fix else "")
-                print(line, flush=True)
+    for verdict, what, fix in (line for check in CHECKS for line in check()):
+        found.append({"verdict": verdict, "what": what, "fix": fix})
+        if not as_json:
+            print(f"{verdict:<6} {what}" + (f"\n{'':7}-> {fix}" if fix else ""), flush=True)
     ready = BAD not in [each["verdict"] for each in found]
     text = "This computer is ready." if ready else "Mend what is marked FAULT, then try again."
     if as_json:  # for a report that others read, so without the name of a person's folder
