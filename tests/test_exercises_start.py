@@ -1,12 +1,15 @@
 """The checks of the first chapter, fed with right answers and with classic wrong ones."""
 
 import numpy as np
+import pytest
 from exercise_cases import closing_tests
 
 from helpers import training, transfer
 from helpers.ready import keras
 
 layers = keras.layers
+# A source takes many steps, where a graph pays; what `compile` keeps shows in graphs only.
+pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.graphs("start.source", "reads the flags")]
 
 
 def compiled(model):

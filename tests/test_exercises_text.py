@@ -12,6 +12,8 @@ from helpers.data import Examples, sample_per_class
 from helpers.ready import keras
 
 layers, ops = keras.layers, keras.ops
+# What `compile` keeps until it is called again shows in graphs only.
+pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.graphs("who reads it, and when")]
 
 
 def encode(train, new, length, *, adapt="train", call="new", cut=True, **settings):
