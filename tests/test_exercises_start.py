@@ -9,7 +9,9 @@ from helpers.ready import keras
 
 layers = keras.layers
 # A source takes many steps, where a graph pays; what `compile` keeps shows in graphs only.
-pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.graphs("start.source", "reads the flags")]
+pytestmark = [
+    pytest.mark.usefixtures("eager"), pytest.mark.graphs("start.source", "reads the flags")
+]
 
 
 def compiled(model):
