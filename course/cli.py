@@ -274,7 +274,3 @@ def stamp(_) -> int:
     public, changed = stamp.address(), stamp.stamp()
     print(f"{len(changed)} files changed ({public or 'no address is set, so no badges'}).")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
