@@ -135,6 +135,19 @@ def test_plain_small_files_are_copied_and_others_become_plain(pets, capsys):
     assert {path.name for path in root.iterdir()} == {*SPLITS, "intake.txt"}
 
 
+def test_a_light_file_is_copied_whatever_its_pixels(pets):
+    light = photograph(pets / "ants" / "light.jpg", 901, (1200, 900), quality=60)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = photograph(pets / "ants" / "turned.jpg", 902, (1200, 900), quality=60, exif=exif)
+    root = Path(intake.images(pets))
+    (kept,) = root.rglob("light.jpg")
+    assert light.stat().st_size < 100_000 and kept.read_bytes() == light.read_bytes()
+    (kept,) = root.rglob("turned.jpg")
+    with Image.open(kept) as image:
+        assert turned.stat().st_size < 100_000 and image.size == (256, 341)
+
+
 @pytest.mark.parametrize(("brightest", "white"), [(65_535, 65_535), (4_000, 4_095)])
 def test_one_value_is_white_in_all_images_of_many_bits(tmp_path, brightest, white, capsys):
     for i in range(30):

@@ -26,9 +26,9 @@ SYSTEM = {  # systems, disks and programs leave these in any folder
 }  # fmt: skip
 
 
-def visible(path: Path) -> bool:
-    """Whether a person put this file or folder there, and not the operating system."""
-    name = path.name.lower()
+def visible(name: str) -> bool:
+    """Whether a person put the file or folder of this name there, and not the operating system."""
+    name = name.lower()
     return not name.startswith(".") and name not in SYSTEM and not name.endswith("zone.identifier")
 
 
@@ -56,14 +56,14 @@ def files_below(folder: Path) -> list[Path]:
             inside.clear()
             continue
         seen.add(real)
-        inside[:] = [name for name in inside if visible(Path(name))]
-        found += [Path(parent, name) for name in names if visible(Path(name))]
-    return sorted(found)
+        inside[:] = filter(visible, inside)
+        found += [os.path.join(parent, name) for name in filter(visible, names)]
+    return [Path(file) for file in sorted(found, key=lambda file: file.split(os.sep))]
 
 
 def inside(folder: Path) -> tuple[list[Path], list[Path]]:
     """The visible folders, and the visible files, directly in a folder."""
-    each = sorted(filter(visible, folder.iterdir()))
+    each = sorted(path for path in folder.iterdir() if visible(path.name))
     return [one for one in each if one.is_dir()], [one for one in each if not one.is_dir()]
 
 
@@ -109,7 +109,8 @@ def content_key(root: Path, files: Iterable[Path], *settings) -> str:
     """A name for this content: a hash of the files' places below `root`, bytes and settings."""
     digest = hashlib.sha256(repr(settings).encode())
     for file in files:
-        digest.update(f"\n{file.relative_to(root).as_posix()}\n".encode(errors="replace"))
+        place = os.path.relpath(file, root).replace(os.sep, "/")
+        digest.update(f"\n{place}\n".encode(errors="replace"))
         with suppress(OSError):  # what cannot be opened is named later, by who reads it
             digest.update(disk.sha256_of(file).encode())
     return digest.hexdigest()[:24]

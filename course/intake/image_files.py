@@ -11,6 +11,7 @@ from PIL import Image
 from course.intake import depth
 
 SHORT, LONG = 256, 1024  # pixels of a side, at most: backbones of the course take 96 to 224
+LIGHT = 100_000  # bytes up to which a plain file is copied, whatever its pixels
 PLAIN = {"JPEG": ".jpg", "PNG": ".png"}
 TURNS = dict(zip(range(2, 9), (0, 3, 1, 5, 4, 6, 2), strict=True))  # EXIF to Image.Transpose
 
@@ -23,7 +24,9 @@ def read_image(name: str | Path, size: int, content: bytes | None = None) -> np.
     return np.asarray(rgb.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Image.Image, bool]:
+def read(
+    path: Path, content: bytes | None = None, white: int = 0, light: bool = False
+) -> tuple[Image.Image, bool]:
     """An image in RGB, its shorter side at most `SHORT`, and whether its file is plain already.
 
     Transparent becomes white, a rotation noted by the camera is undone, more than 8 bits are
@@ -35,14 +38,16 @@ def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Imag
         content: the file's bytes, where they are here already; `path` is then only its name.
         white: the least of grey integers of more than 8 bits that may be white; 0 to judge by the
             largest value.
+        light: whether a plain file is copied anyway, so that a small image is enough to compare.
 
     Raises:
         ValueError: it is no image, damaged, too large, or has values without a clear meaning.
     """
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
-            small = image.format in PLAIN and _bounded(image.size) == image.size
-            image.draft("RGB", _bounded(image.size))
+            small = image.format in PLAIN and (light or _bounded(image.size) == image.size)
+            glance = light and image.mode == "RGB" and _turn(image) is None
+            image.draft("RGB", (64, 64) if glance else _bounded(image.size))
             rgb = _to_rgb(image, white)
             rgb.thumbnail(_bounded(rgb.size), reducing_gap=1.5)
             return rgb, small and rgb is image
@@ -62,7 +67,8 @@ def read(path: Path, content: bytes | None = None, white: int = 0) -> tuple[Imag
 
 def keep(path: Path, target: Path, white: int = 0) -> tuple[Path, Image.Image]:
     """Write what `read` makes of a file to `target`, which gets a suffix; both are returned."""
-    rgb, plain = read(path, white=white)
+    light = path.is_file() and path.stat().st_size <= LIGHT
+    rgb, plain = read(path, white=white, light=light)
     if plain:
         target = target.with_name(target.name + PLAIN[rgb.format])
         shutil.copyfile(path, target)

@@ -45,7 +45,7 @@ def images(dataset: str | Path) -> str:
     if not own and (root / "test").is_dir():
         return BUNDLED
     table = _find(root)
-    key = folders.content_key(root, table.path, "images, layout 4")
+    key = folders.content_key(root, table.path, "images, layout 5")
     return str(folders.keep(key, lambda target: _write(target, root, table, bool(own))))
 
 
