@@ -1,11 +1,13 @@
 """Reading images of any kind, loading a task, and the backbones, on real files."""
 
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import assets, images, training, transfer
+from helpers import assets, disk, images, training, transfer
 from helpers.data import SPLITS, Data, Examples
 from helpers.ready import keras
 
@@ -214,6 +216,15 @@ def test_the_classifier_knows_its_classes_and_none_is_a_cat_or_a_dog():
     model, names = images.mobilenet_v2_classifier()
     assert model.output_shape == (None, len(names)) and len(set(names)) == len(names)
     assert not {"cat", "dog", "tabby", "beagle"} & set(names)
+
+
+def test_many_images_lie_in_a_file_that_is_mapped(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(disk, "IN_MEMORY", 1000)
+    mapped = images.load(images.BUNDLED)
+    for (_, (x, y)), (_, (before, labels)) in zip(mapped.splits(), sample.splits(), strict=True):
+        assert isinstance(x, np.memmap) and np.array_equal(x, before) and np.array_equal(y, labels)
+    assert os.name == "nt" or not list(tmp_path.iterdir())  # no name: it goes with the array
 
 
 def test_frozen_features_beat_chance_by_far(sample, narrow, tmp_path, monkeypatch):
