@@ -30,14 +30,12 @@ def read(
     """An image in RGB, its shorter side at most `SHORT`, and whether its file is plain already.
 
     Transparent becomes white, a rotation noted by the camera is undone, more than 8 bits are
-    scaled to 8, and of an animation or several pages the first image is taken. Where grey integers
-    had more bits, `info["white"]` of the image says which of them was taken for white.
+    scaled to 8, and of an animation or several pages the first image is taken.
 
     Args:
         path: the file.
         content: the file's bytes, where they are here already; `path` is then only its name.
-        white: the least of grey integers of more than 8 bits that may be white; 0 to judge by the
-            largest value.
+        white: of `depth.eight_bits`.
         light: whether a plain file is copied anyway, so that a small image is enough to compare.
 
     Raises:

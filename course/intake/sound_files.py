@@ -46,10 +46,8 @@ def read_sound(name: str | Path, content: bytes | None = None) -> np.ndarray:
     if not len(sound):
         raise ValueError(f"{path} holds no samples: record it again, or remove it.")
     if bad := np.count_nonzero(~np.isfinite(sound)):
-        raise ValueError(
-            f"{path} has {bad} samples that are not numbers (NaN or infinite): save it again "
-            "from its source."
-        )
+        fault = f"{path} has {bad} samples that are not numbers (NaN or infinite)"
+        raise ValueError(f"{fault}: save it again from its source.")
     mono, energies = sound.mean(axis=1), sound.var(axis=0)
     if mono.var() < 0.01 * energies.mean():
         mono = sound[:, energies.argmax()]

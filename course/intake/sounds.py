@@ -48,8 +48,8 @@ def sounds(dataset: str | Path, positive: str = "auto") -> str:
         meta = root if given else path
     used, (_, name) = clip_table(path, positive)
     if (whole := len(pd.read_csv(meta / META))) > len(used):
-        print(f"'{name}' against all others: {len(used)} of {whole} clips are used, so that each "
-              "split has both classes equally often.")  # fmt: skip
+        counts = f"{len(used)} of {whole} clips are used, so that each split has both equally often"
+        print(f"'{name}' against all others: {counts}.")
     return str(path)
 
 
@@ -57,10 +57,8 @@ def _of_classes(root, positive):
     """A table of the files in the class folders: category, path."""
     classes = folders.files_by_class(root, "sounds")
     if positive != "auto" and positive not in classes:
-        raise ValueError(
-            f"{root} has no folder '{positive}': set the dial positive to one of "
-            f"{', '.join(classes)}."
-        )
+        fix = f"set the dial positive to one of {', '.join(classes)}"
+        raise ValueError(f"{root} has no folder '{positive}': {fix}.")
     rows = [(kind, file) for kind, files in classes.items() for file in files]
     return pd.DataFrame(rows, columns=["category", "path"])
 

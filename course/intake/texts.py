@@ -99,9 +99,8 @@ def _read_csv(path):
         content = content.decode(codec)
         header, rows = _rows(content.replace("\r\n", "\n").replace("\r", "\n"))
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text (byte {error.start:,}): save it as 'CSV UTF-8'."
-        ) from None
+        fault = f"{path} is not UTF-8 text (byte {error.start:,})"
+        raise ValueError(f"{fault}: save it as 'CSV UTF-8'.") from None
     except csv.Error as error:
         raise ValueError(f"{path} cannot be read as CSV: {error.args[1]}.") from None
     columns, notes = {}, []
@@ -192,10 +191,8 @@ def _tidy(table, path):
     names = sorted(set(once.label))
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
-        raise ValueError(
-            f"{path} needs two or more labels, one for each class, and has {found}: correct the "
-            "column 'label'."
-        )
+        fault = f"needs two or more labels, one for each class, and has {found}"
+        raise ValueError(f"{path} {fault}: correct the column 'label'.")
     said = {f"of {name!r}": (once.label == name).sum() for name in names} | {
         "left out without text or label": missing.sum(),
         "left out as already there": clear.sum() - len(once),
@@ -234,9 +231,8 @@ def _split(table, path, held_out, seed):
     else:
         split = table.split.str.lower().replace(folders.SPLIT_OF_NAME)
     if unknown := sorted(set(split) - set(SPLITS)):
-        raise ValueError(
-            f"{path} has the split {unknown[0]!r}: only train, validation and test are allowed."
-        )
+        fault = f"has the split {unknown[0]!r}"
+        raise ValueError(f"{path} {fault}: only train, validation and test are allowed.")
     counts = pd.crosstab(split, table.label).reindex(SPLITS, fill_value=0)
     if (missing := (counts == 0).stack()).any():
         name, label = missing.idxmax()
