@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -130,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             raise RequestError(411, "Say in Content-Length how many bytes the request has.")
         if len(length) > 15 or int(length) > LARGEST:
+            with suppress(TimeoutError):  # who still sends hears nothing: take some of it
+                self.rfile.read(min(int(length[:15]), 4 * LARGEST))
             raise RequestError(413, f"Over {LARGEST:,} bytes are not read: send fewer images.")
         return self.rfile.read(int(length))
 
@@ -165,7 +168,7 @@ def start(file: str | Path, name: str, size: int) -> tuple[subprocess.Popen, str
     program = [sys.executable, "-m", "helpers.ship", str(Path(file).resolve()), name, str(size)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     here = Path(__file__).resolve().parent.parent
-    child = subprocess.Popen(program, cwd=here, text=True, **pipes)
+    child = subprocess.Popen(program, cwd=here, encoding="utf8", **pipes)
     if not (address := child.stdout.readline().strip()):
         raise RuntimeError(f"{Path(file).name} is not served: does ship.open_model open it?")
     return child, address
