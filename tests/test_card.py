@@ -83,7 +83,7 @@ def test_a_tie_is_called_a_tie_and_other_draws_are_not_compared():
 
 def test_a_threshold_and_the_profile_are_said():
     said = words(kept(threshold=(0.231, "nine of ten coughs of the validation split are found")))
-    assert "Yes from a probability of 0.23 on: nine of ten coughs" in said
+    assert "Yes from a probability of 0.23 upwards (nine of ten coughs" in said
     assert "profile sample borrows small networks" in said
     run = card.read("01")
     assert "small networks" not in words(card.page({**run, "profile": "full"}))
