@@ -209,7 +209,7 @@ def gap(answer):
     minutes=10,
     level="hard",
     hints=(
-        "A head that never met a dog still says 'dog' of some cats. How often, on validation?",
+        "Even a good head says 'dog' of some cats. How often does it, on validation?",
         "Let a be the share of class 1 among what it says of validation's class 1, and b among "
         "what it says of class 0. With a share s of class 1 it says 1 in s * a + (1 - s) * b.",
         "Solve that for s: (q - b) / (a - b), where q is the share of 1 among its predictions on "
@@ -390,7 +390,7 @@ def own(answer):
     if max(before, after) > 1:
         return "Are these shares from 0 to 1? Percentages come out 100 times as large."
     if abs(error - np.sqrt(before * (1 - before) / len(mine.y))) > 0.002:
-        return f"The error of {before:.0%} from {len(mine.y)} examples is not {error:.3f}: is it?"
+        return f"The error of {before:.0%} of {len(mine.y)} is not {error:.3f}: by which formula?"
     return _not_as_measured(source, mine, before, after)
 
 
