@@ -2,6 +2,8 @@
 # Settings reach it through the environment: make lab PYTHON=/path/to/python3.12
 
 SHELL := /bin/sh
+# What a target prints is all that make prints, also where another make calls it.
+MAKEFLAGS += --no-print-directory
 TARGETS := lab setup course run test test-portable test-colab lint notebooks site bench claims git \
   catalogue constraints clean help
 

@@ -114,7 +114,9 @@ def test_the_command_says_where_it_opens(tmp_path, monkeypatch, capsys):
 
 def test_its_links_open_chapters_in_jupyterlab(lab, browser, tmp_path_factory):  # noqa: F811
     """A page in a Lab of its own: as a beginner sees it, and again after something was solved."""
-    folder = next(tmp_path_factory.getbasetemp().glob("lab*"))
+    # The newest: this process may have opened a Lab for other tests.
+    labs = tmp_path_factory.getbasetemp().glob("lab[0-9]*")
+    folder = max(labs, key=lambda each: int(each.name.removeprefix("lab")))
     file = launch.write(folder / "build" / "start.ipynb")
     browser.get(f"{lab}/lab/tree/build/start.ipynb?reset")
     link = "css selector", ".jp-OutputArea h3 a"

@@ -179,7 +179,8 @@ def test_what_a_python_says_of_itself(start):
 
 
 def run(*command, folder=paths.ROOT, **environment):
-    unset = ("PYTHON", "CONSTRAINTS", "EXTRAS", "START", "VENV", "CHAPTERS")
+    unset = ("PYTHON", "CONSTRAINTS", "EXTRAS", "START", "VENV", "CHAPTERS", "ARGS")
+    unset += ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")  # of the make above
     given = {**{k: v for k, v in os.environ.items() if k not in unset}, **environment}
     return subprocess.run(
         command, cwd=folder, env=given, capture_output=True, encoding="utf8", timeout=60
