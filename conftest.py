@@ -13,6 +13,10 @@ for name in [name for name in os.environ if name.startswith("COURSE_")]:
 home = tempfile.mkdtemp(prefix="course-home-")
 atexit.register(shutil.rmtree, home, ignore_errors=True)
 os.environ |= {"COURSE_PROFILE": "sample", "COURSE_PROGRESS": "0", "COURSE_HOME": home}
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # Features are computed once in each run, for all of its processes and under its settings:
+    # those that another processor setting left behind would prove nothing.
+    os.environ["COURSE_CACHE"] = os.path.join(home, "cache")
 
 
 def pytest_configure(config):

@@ -88,6 +88,8 @@ def measure(setting: str, environment: dict, path: Path) -> list[dict]:
             if seed := variables.pop("seed", None):
                 Path(scratch, path.stem).with_suffix(".toml").write_text(f"seed = {seed}\n", "utf8")
                 variables["COURSE_DIALS"] = scratch
+            elif variables:  # another processor: what this one computed would prove nothing
+                variables["COURSE_CACHE"] = scratch
             print(f"{path.stem}: {setting}", flush=True)
             try:
                 run.execute(path, COURSE_CLAIMS=str(part), COURSE_PROFILE="sample", **variables)

@@ -156,9 +156,10 @@ def extract(
 ) -> Data:
     """Run a frozen backbone over every example once and keep what comes out.
 
-    The features stay on disk, in the folder `features` of the cache, under a hash of the inputs,
-    the structure of the backbone and its weights. A second call reads them, runs the first two
-    training examples again, and believes what it read only if they agree.
+    The features of each split stay on disk, in the folder `features` of the cache, under a hash of
+    the inputs, the structure of the backbone and its weights; so with more labels only the training
+    split runs anew. What is read is believed only if the first two examples of each split, run
+    again, agree.
 
     Args:
         backbone: from a batch of inputs to a batch of features; runs with `training=False`.
@@ -170,43 +171,52 @@ def extract(
     Returns:
         The same task with float32 features of shape (n, ...) in place of the inputs.
     """
-    structure = _structure(backbone)
-    file = structure and _features_file(backbone, structure, data)
-    features = file and _read_features(file, backbone, data)
-    if features is None:
-        features = _run(backbone, data, batch_size, engine, structure)
-        if file:
-            _keep_features(file, features, limit_bytes)
-    parts = np.split(features, np.cumsum([len(y) for _, (_, y) in data.splits()])[:-1])
-    splits = {name: Examples(x, y) for x, (name, (_, y)) in zip(parts, data.splits(), strict=True)}
+    structure, inputs = _structure(backbone), {name: x for name, (x, _) in data.splits()}
+    files = _features_files(backbone, structure, inputs) if structure else {}
+    features = _read_features(files, backbone, inputs)
+    if missing := {name: x for name, x in inputs.items() if name not in features}:
+        features |= _run(backbone, missing, batch_size, engine, structure)
+        if files:
+            _keep_features({files[name]: features[name] for name in missing}, limit_bytes)
+    splits = {name: Examples(features[name], y) for name, (_, y) in data.splits()}
     return replace(data, **splits)
 
 
-def _run(backbone, data, batch_size, engine, structure):
+def _run(backbone, inputs, batch_size, engine, structure):
     """Features of all examples, split after split."""
-    inputs = (x for _, (x, _) in data.splits())
-    pieces = [x[i : i + batch_size] for x in inputs for i in range(0, len(x) or 1, batch_size)]
+    pieces = [
+        x[i : i + batch_size] for x in inputs.values() for i in range(0, len(x) or 1, batch_size)
+    ]
     batches, features, done = disk.progress(pieces, "features"), None, 0
     for made in engines.run(backbone, batches, len(pieces), engine, structure):
         if features is None:
             features = disk.array((sum(map(len, pieces)), *made.shape[1:]), "float32")
         features[done : done + len(made)] = made
         done += len(made)
-    return features
+    ends = np.cumsum([len(x) for x in inputs.values()])[:-1]
+    return dict(zip(inputs, np.split(features, ends), strict=True))
 
 
-def _features_file(backbone, structure, data):
-    """Where the features belong."""
-    digest = hashlib.blake2b(f"features 4, keras {keras.__version__}".encode(), digest_size=16)
-    digest.update(structure.encode())
-    weights = [weight.numpy() for weight in backbone.weights]
-    for array in weights + [x for _, (x, _) in data.splits()]:
-        digest.update(f"{array.dtype} {array.shape} ".encode())
-        if array.dtype.kind in "OUS":  # texts, as JSON, which shows where each of them ends
-            digest.update(json.dumps(array.tolist(), default=str).encode())
-        else:
-            digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
-    return disk.cache_folder() / "features" / f"{digest.hexdigest()}.npy"
+def _features_files(backbone, structure, inputs):
+    """Where the features of each split belong."""
+    start = hashlib.blake2b(f"features 5, keras {keras.__version__}".encode(), digest_size=16)
+    start.update(structure.encode())
+    for weight in backbone.weights:
+        _update(start, weight.numpy())
+    files = {}
+    for name, x in inputs.items():
+        digest = start.copy()
+        _update(digest, x)
+        files[name] = disk.cache_folder() / "features" / f"{digest.hexdigest()}.npy"
+    return files
+
+
+def _update(digest, array):
+    digest.update(f"{array.dtype} {array.shape} ".encode())
+    if array.dtype.kind in "OUS":  # texts, as JSON, which shows where each of them ends
+        digest.update(json.dumps(array.tolist(), default=str).encode())
+    else:
+        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
 
 
 def _structure(backbone):
@@ -230,33 +240,39 @@ def _structure(backbone):
     return re.sub(r'_\d+"', '"', config) + json.dumps(words)
 
 
-def _read_features(file, backbone, data):
-    """The features in a file, if they are whole and a fresh run of two examples agrees."""
-    try:
-        large = file.stat().st_size > disk.IN_MEMORY
-        features = np.load(file, mmap_mode="r" if large else None)
-    except (OSError, ValueError, EOFError):
-        return None  # absent, cut short by a crash, or of another form
-    with suppress(OSError):  # the folder may be read-only
-        os.utime(file)  # used just now
-    if len(features) != sum(len(y) for _, (_, y) in data.splits()):
-        return None
-    kept = features[:2]
-    fresh = keras.ops.convert_to_numpy(backbone(data.train.x[:2], training=False))
+def _read_features(files, backbone, inputs):
+    """The features that are whole on disk, if a fresh run of two examples of each split agrees."""
+    features = {}
+    for name, file in files.items():
+        with suppress(OSError, ValueError, EOFError):  # absent, cut short, or of another form
+            large = file.stat().st_size > disk.IN_MEMORY
+            found = np.load(file, mmap_mode="r" if large else None)
+            if len(found) == len(inputs[name]):
+                features[name] = found
+            os.utime(file)  # used just now; fails where the folder is read-only
+    if not features:
+        return {}
+    asked = np.concatenate([inputs[name][:2] for name in features])
+    fresh = keras.ops.convert_to_numpy(backbone(asked, training=False))
+    if any(each.shape[1:] != fresh.shape[1:] for each in features.values()):
+        return {}
+    kept = np.concatenate([each[:2] for each in features.values()])
     allowed = 1e-4 * np.abs(kept).max(initial=1e-30)  # batches of other sizes round differently
-    same = fresh.shape == kept.shape and np.allclose(fresh, kept, 0, allowed, equal_nan=True)
-    return features if same else None
+    return features if np.allclose(fresh, kept, 0, allowed, equal_nan=True) else {}
 
 
-def _keep_features(file, features, limit_bytes):
-    if features.nbytes > limit_bytes:
-        print(f"Features are not kept: {features.nbytes / 1e6:,.0f} MB is more than the limit.")
+def _keep_features(features, limit_bytes):
+    """Write features to the files that are their keys."""
+    if (size := sum(each.nbytes for each in features.values())) > limit_bytes:
+        print(f"Features are not kept: {size / 1e6:,.0f} MB is more than the limit.")
         return
-    try:
-        disk.write_atomic(file, lambda to: np.save(to, features))
-    except OSError as error:
-        # A full or read-only disk costs the saving, not the features.
-        print(f"Features are not kept on disk ({error.strerror}: {file.parent}).")
+    for file, each in features.items():
+        try:
+            disk.write_atomic(file, lambda to, each=each: np.save(to, each))
+        except OSError as error:
+            # A full or read-only disk costs the saving, not the features.
+            print(f"Features are not kept on disk ({error.strerror}: {file.parent}).")
+            break
     disk.evict(file.parent, limit_bytes)
 
 
