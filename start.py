@@ -37,8 +37,9 @@ COLABS = ("3.12", "3.13")  # Colab has 3.13, and 3.12 will do
 OPTIONAL = ("ship", "scale")  # some systems have no wheels for them
 LEARNERS = ("lab", *OPTIONAL)
 EVERY = (*LEARNERS, "dev", "site")
-# One notebook or test file at a time on each of two processes: the kernels wait often enough.
-TWO = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# Three processes for two cores, as kernels and browsers wait; two threads each would be in the way.
+THREE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 NBVAL = ("--nbval",)  # its settings stand in conftest.py
 UTF8 = {"PYTHONIOENCODING": "utf8"}  # what goes into a pipe or a log, on Windows as well
 TARGETS = {}
@@ -237,7 +238,7 @@ def test(*arguments):
     """Check helpers, data and notebooks, or only the files that are named."""
     lint()
     files = arguments or ("tests", "notebooks")
-    call(set_up(*EVERY), "-m", "pytest", *TWO, *NBVAL, *files)
+    call(set_up(*EVERY), "-m", "pytest", *THREE, *NBVAL, *files, **ONE_THREAD)
 
 
 @target
@@ -248,7 +249,7 @@ def test_portable(*arguments):
     if status:
         call(python, "benchmarks/claims.py", "--weakest")  # ends with what is wrong
     weakest = dict(pair.split("=", 1) for pair in shown.split())
-    call(python, "-m", "pytest", *TWO, *NBVAL, *(arguments or ("notebooks",)), **weakest)
+    call(python, "-m", "pytest", *THREE, *NBVAL, *(arguments or ("notebooks",)), **weakest)
 
 
 @target

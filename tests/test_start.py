@@ -327,7 +327,7 @@ def test_constraints(start):
 # ---------------------------------------------------------------- targets
 
 
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--nbval"]
+PYTEST = ["-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--nbval"]
 LINT = [["-m", "ruff", "check", "--quiet", "."], ["data/recipes/catalogue.py", "--check"]]
 
 
