@@ -28,22 +28,15 @@ def eight_bits(image: Image.Image, white: int = 0) -> Image.Image:
     signed = tags.get(BITS) == (16,) and tags.get(SAMPLE_FORMAT) == (SIGNED,)
     values, clear = np.asarray(image), image.info.get("transparency")
     integers = values.dtype.kind != "f"
-    white = _white(values, white, (255, 1023, 4095, 32_767 if signed else 65_535) if integers
-                   else (1, 255, 65_535))  # fmt: skip
-    scaled = np.clip(values * (255 / white), 0, 255).round().astype(np.uint8)
+    tops = (255, 1023, 4095, 32_767 if signed else 65_535) if integers else (1, 255, 65_535)
+    low, high = float(values.min()), float(values.max())
+    top = next((top for top in tops if high <= 1.01 * top and top >= white), 0)
+    if not (top and low >= -0.01 * top) or (not integers and top > 1 and high < 16):
+        fault = f"has values from {low:.3g} to {high:.3g}, of which none is surely white"
+        raise UnclearError(fault)
+    scaled = np.clip(values * (255 / top), 0, 255).round().astype(np.uint8)
     if clear is not None:
         scaled[values == clear] = 255
     made = Image.fromarray(255 - scaled if tags.get(PHOTOMETRIC) == 0 else scaled)
-    made.info |= {"white": white} if integers else {}
+    made.info |= {"white": top} if integers else {}
     return made
-
-
-def _white(values, least, tops):
-    low, high = float(values.min()), float(values.max())
-    floats = 1 in tops
-    top = next((top for top in tops if high <= 1.01 * top and (floats or top >= least)), 0)
-    if not top or not low >= -0.01 * top or (floats and top > 1 and high < 16):
-        raise UnclearError(
-            f"has values from {low:.3g} to {high:.3g}, of which none is surely white"
-        )
-    return top

@@ -57,8 +57,8 @@ def files_below(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         inside[:] = filter(visible, inside)
-        found += [os.path.join(parent, name) for name in filter(visible, names)]
-    return [Path(file) for file in sorted(found, key=lambda file: file.split(os.sep))]
+        found += [Path(parent, name) for name in filter(visible, names)]
+    return sorted(found)
 
 
 def inside(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -130,20 +130,22 @@ def keep(key: str, write: Callable[[Path], list[str]]) -> Path:
         ValueError: neither folder can be written; also whatever `write` raises.
     """
     places = [each / "intake" / key for each in (disk.cache_folder(), paths.user_folder())]
-    kept, faults = [place for place in places if (place / "intake.txt").is_file()], []
-    while not kept and len(faults) < len(places):
+    places.sort(key=lambda place: not (place / "intake.txt").is_file())  # where it is kept first
+    faults = []
+    for place in places:
         try:
-            kept = [_written(places[len(faults)], write)]
+            if not (place / "intake.txt").is_file():
+                _write(place, write)
         except OSError as error:
-            faults.append(f"{places[len(faults)].parent} ({error})")
-    if not kept:
-        fix = "make room there, or set COURSE_CACHE to a folder that you can write"
-        raise ValueError(f"Your data cannot be kept in {' or '.join(faults)}: {fix}.")
-    print((kept[0] / "intake.txt").read_text(encoding="utf8"))
-    return kept[0]
+            faults.append(f"{place.parent} ({error})")
+        else:
+            print((place / "intake.txt").read_text(encoding="utf8"))
+            return place
+    fix = "make room there, or set COURSE_CACHE to a folder that you can write"
+    raise ValueError(f"Your data cannot be kept in {' or '.join(faults)}: {fix}.")
 
 
-def _written(target, write):
+def _write(target, write):
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as work:
         (ready := Path(work, target.name)).mkdir()
@@ -151,7 +153,6 @@ def _written(target, write):
         (ready / "intake.txt").write_text(lines, encoding="utf8", errors="replace")
         if not target.is_dir():  # another process may have been faster
             ready.rename(target)
-    return target
 
 
 def file_names(kinds: Iterable[str], paths: Iterable[Path]) -> list[str]:

@@ -65,6 +65,7 @@ def read(
 
 def keep(path: Path, target: Path, white: int = 0) -> tuple[Path, Image.Image]:
     """Write what `read` makes of a file to `target`, which gets a suffix; both are returned."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     light = path.is_file() and path.stat().st_size <= LIGHT
     rgb, plain = read(path, white=white, light=light)
     if plain:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import radius_neighbors_graph
 
@@ -126,8 +125,6 @@ def _keep_plain(table, target):
     whites = np.zeros(len(table), int)
     small, faults = np.zeros((len(table), SIDE, SIDE, 3), np.uint8), {}
     names = folders.file_names(table.kind, table.path)
-    for kind in set(table.kind):
-        (target / kind).mkdir(parents=True)
 
     def keep(i, white=0):
         try:
@@ -161,9 +158,9 @@ def _near_copies(images):
     # half of it; images without contrast (a blank wall) must be alike to the last bit.
     near = radius_neighbors_graph(small, 4, mode="distance").tocoo()
     contrast = 8 * small.std(axis=1)
-    alike = near.data <= 0.3 * contrast[near.row]
-    pairs = (np.ones(alike.sum()), (near.row[alike], near.col[alike]))
-    return connected_components(csr_matrix(pairs, shape=near.shape), directed=False)[1]
+    near.data = np.float32(near.data <= 0.3 * contrast[near.row])
+    near.eliminate_zeros()
+    return connected_components(near, directed=False)[1]
 
 
 def _assign(table, root, lines):

@@ -114,8 +114,6 @@ def _listen(table, folder):
     what is kept; and {path: what is wrong with it}.
     """
     faults = {}
-    for kind in set(table.category):
-        (folder / kind).mkdir(parents=True)
 
     def listen(path, name):
         try:
@@ -125,6 +123,7 @@ def _listen(table, folder):
             return "", False
         # Of 16 bits: a copy in another lossless format rounds alike.
         integers = (clip * 32_768).round().clip(-32_768, 32_767).astype("int16")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / name, integers[: SECONDS * RATE], RATE)
         return hashlib.sha256(integers.tobytes()).hexdigest(), len(clip) > SECONDS * RATE
 

@@ -90,14 +90,13 @@ def _read_csv(path):
     """The columns text, label and perhaps split, and a note on columns that were ignored."""
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path} cannot be opened ({error.strerror}).") from None
-    codec = "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig"
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
-        codec = "utf-16"
-    try:
+        codec = "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig"
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
+            codec = "utf-16"
         content = content.decode(codec)
         header, rows = _rows(content.replace("\r\n", "\n").replace("\r", "\n"))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be opened ({error.strerror}).") from None
     except UnicodeDecodeError as error:
         fault = f"{path} is not UTF-8 text (byte {error.start:,})"
         raise ValueError(f"{fault}: save it as 'CSV UTF-8'.") from None
@@ -136,7 +135,7 @@ def _rows(content):
     for escape in (None, "\\"):  # spreadsheets double a quote, some databases write \"
         limit = csv.field_size_limit(max(len(content), 131_072))
         try:
-            return _parsed(content, {"delimiter": mark, "escapechar": escape})
+            return _parsed(content, mark, escape)
         except csv.Error as error:
             faults.append(error)
         finally:
@@ -144,28 +143,27 @@ def _rows(content):
     raise max(faults, key=lambda error: error.args[0])  # of the way that came further
 
 
-def _parsed(content, dialect):
-    reader, rows, line = csv.reader(io.StringIO(content), strict=True, **dialect), [], 1
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            raise csv.Error(line, f"check the quotes in line {line} ({error})") from None
-        if row is None:
-            break
-        width = len(rows[0]) if rows else 2
-        while len(row) > width and not row[-1].strip():  # a spreadsheet's empty columns
-            row.pop()
-        if any(map(str.strip, row)):
-            if not rows and not {"text", "label"} & {name.strip().casefold() for name in row}:
-                return row, []  # a line above the header, or no header: the caller names it
-            if rows and len(row) != width:
-                fault = f"line {line} has not {width} fields but {len(row)}"
-                raise csv.Error(line, f"{fault}: put texts that hold a comma or the like in quotes")
-            rows.append(row)
-        line = reader.line_num + 1
-    if not rows:
-        raise csv.Error(1, "it is empty")
+def _parsed(content, mark, escape):
+    rows, line, fault = [], 1, ""
+    reader = csv.reader(io.StringIO(content), delimiter=mark, escapechar=escape, strict=True)
+    try:
+        for row in reader:
+            width = len(rows[0]) if rows else 2
+            while len(row) > width and not row[-1].strip():  # a spreadsheet's empty columns
+                row.pop()
+            if any(map(str.strip, row)):
+                if not rows and not {"text", "label"} & {name.strip().casefold() for name in row}:
+                    return row, []  # a line above the header, or no header: the caller names it
+                if rows and len(row) != width:
+                    fault = f"line {line} has not {width} fields but {len(row)}"
+                    fault += ": put texts that hold a comma or the like in quotes"
+                    break
+                rows.append(row)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        fault = f"check the quotes in line {line} ({error})"
+    if fault or not rows:
+        raise csv.Error(line, fault or "it is empty")
     return [name.strip() for name in rows[0]], rows[1:]
 
 
