@@ -31,8 +31,9 @@ myst_heading_anchors = 4
 myst_heading_slug_func = "course.site.slug"
 
 # Docstrings are read from the source, without a look into the packages that it imports.
-for package in ("IPython", "PIL", "gensim", "google", "keras", "librosa", "matplotlib", "numpy",
-                "pandas", "pooch", "scipy", "sklearn", "tensorflow", "threadpoolctl", "tqdm"):
+for package in ("IPython", "PIL", "gensim", "google", "joblib", "keras", "librosa", "matplotlib",
+                "numpy", "pandas", "pooch", "scipy", "sklearn", "tensorflow", "threadpoolctl",
+                "tqdm"):
     astroid.parse("", package)
 autoapi_dirs = [str(ROOT / "helpers")]
 autoapi_generate_api_docs = False

@@ -4,13 +4,13 @@ Nothing here knows images, text or audio: data come and go as `helpers.data.Data
 """
 
 import difflib
-import hashlib
 import json
 import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import joblib
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
@@ -20,6 +20,7 @@ from helpers.data import Data, Examples
 from helpers.ready import keras
 
 THREADS = ThreadpoolController()  # of all libraries that are loaded now
+BATCH = 16  # examples per step of fine-tuning
 
 
 def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -130,8 +131,7 @@ def what_moved(before: dict | keras.layers.Layer, after: dict | keras.layers.Lay
     Raises:
         ValueError: the two do not hold the same weights.
     """
-    before = before if isinstance(before, dict) else snapshot(before)
-    after = after if isinstance(after, dict) else snapshot(after)
+    before, after = (x if isinstance(x, dict) else snapshot(x) for x in (before, after))
     if before.keys() != after.keys():
         odd = sorted(before.keys() ^ after.keys())
         raise ValueError(
@@ -154,12 +154,11 @@ def trainable_parameter_count(model: keras.layers.Layer) -> int:
 def extract(
     backbone: keras.Model, data: Data, *, batch_size=32, engine="auto", limit_bytes=2 * 10**9
 ) -> Data:
-    """Run a frozen backbone over every example once and keep what comes out.
+    """Run a frozen backbone over every example once: float32 features (n, ...) replace the inputs.
 
     The features of each split stay on disk, in the folder `features` of the cache, under a hash of
-    the inputs, the structure of the backbone and its weights; so with more labels only the training
-    split runs anew. What is read is believed only if the first two examples of each split, run
-    again, agree.
+    the inputs and of the backbone's structure and weights; so with more labels only the training
+    split runs anew. They are believed only if the first two of each split, run again, agree.
 
     Args:
         backbone: from a batch of inputs to a batch of features; runs with `training=False`.
@@ -167,9 +166,6 @@ def extract(
         batch_size: examples at a time.
         engine: "keras", "litert", or "auto", which chooses: see `engines.run`.
         limit_bytes: of all features on disk; those unused for longest are deleted.
-
-    Returns:
-        The same task with float32 features of shape (n, ...) in place of the inputs.
     """
     structure, inputs = _structure(backbone), {name: x for name, (x, _) in data.splits()}
     files = _features_files(backbone, structure, inputs) if structure else {}
@@ -199,24 +195,11 @@ def _run(backbone, inputs, batch_size, engine, structure):
 
 def _features_files(backbone, structure, inputs):
     """Where the features of each split belong."""
-    start = hashlib.blake2b(f"features 5, keras {keras.__version__}".encode(), digest_size=16)
-    start.update(structure.encode())
-    for weight in backbone.weights:
-        _update(start, weight.numpy())
-    files = {}
-    for name, x in inputs.items():
-        digest = start.copy()
-        _update(digest, x)
-        files[name] = disk.cache_folder() / "features" / f"{digest.hexdigest()}.npy"
-    return files
-
-
-def _update(digest, array):
-    digest.update(f"{array.dtype} {array.shape} ".encode())
-    if array.dtype.kind in "OUS":  # texts, as JSON, which shows where each of them ends
-        digest.update(json.dumps(array.tolist(), default=str).encode())
-    else:
-        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
+    folder = disk.cache_folder() / "features"
+    weights = [weight.numpy() for weight in backbone.weights]
+    network = joblib.hash(["features 6", keras.__version__, structure, weights])
+    keys = {name: joblib.hash([network, x], coerce_mmap=True) for name, x in inputs.items()}
+    return {name: folder / f"{key}.npy" for name, key in keys.items()}
 
 
 def _structure(backbone):
@@ -225,10 +208,6 @@ def _structure(backbone):
     Without what changes no feature: how it is trained, and the numbers in automatic names, since
     the same cell makes `functional_3` and then `functional_7`.
     """
-
-    def kept(item):
-        return {k: v for k, v in item.items() if k not in ("compile_config", "trainable")}
-
     try:
         config = json.dumps(keras.saving.serialize_keras_object(backbone), default=str)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -236,8 +215,9 @@ def _structure(backbone):
         return None
     lookups = keras.layers.TextVectorization, keras.layers.StringLookup
     words = [each.get_vocabulary() for each in all_layers(backbone) if isinstance(each, lookups)]
-    config = json.dumps(json.loads(config, object_hook=kept))
-    return re.sub(r'_\d+"', '"', config) + json.dumps(words)
+    training_only = ("compile_config", "trainable")
+    kept = json.loads(config, object_hook=lambda x: {k: x[k] for k in x if k not in training_only})
+    return re.sub(r'_\d+"', '"', json.dumps(kept)) + json.dumps(words)
 
 
 def _read_features(files, backbone, inputs):
@@ -266,33 +246,27 @@ def _keep_features(features, limit_bytes):
     if (size := sum(each.nbytes for each in features.values())) > limit_bytes:
         print(f"Features are not kept: {size / 1e6:,.0f} MB is more than the limit.")
         return
-    for file, each in features.items():
-        try:
+    try:
+        for file, each in features.items():
             disk.write_atomic(file, lambda to, each=each: np.save(to, each))
-        except OSError as error:
-            # A full or read-only disk costs the saving, not the features.
-            print(f"Features are not kept on disk ({error.strerror}: {file.parent}).")
-            break
+    except OSError as error:
+        # A full or read-only disk costs the saving, not the features.
+        print(f"Features are not kept on disk ({error.strerror}: {file.parent}).")
     disk.evict(file.parent, limit_bytes)
 
 
 def fit_head(examples: Examples, seed: int = 0, *, C: float = 0.05) -> keras.Model:
     """Train a softmax layer on frozen features to its optimum.
 
-    A Dense softmax layer with an L2 penalty is multinomial logistic regression, which
-    scikit-learn's L-BFGS solves in milliseconds. For the fit the features are centred and divided
-    by one common scale, so that `C` means the same for every backbone; both are then folded into
-    the layer.
+    The model goes from features (n, d) to probabilities (n, classes). With an L2 penalty it is
+    multinomial logistic regression, which scikit-learn's L-BFGS solves in milliseconds. For the
+    fit the features are centred and divided by one common scale, so that `C` means the same for
+    every backbone; both are then folded into the layer.
 
     Args:
         examples: features of shape (n, d) and labels.
-        seed: changes nothing, since there is one optimum; `compare.learning_curve` gives one to
-            whatever it calls.
-        C: the inverse of the strength of the L2 penalty, as in scikit-learn: a larger C follows
-            the examples more closely.
-
-    Returns:
-        A Keras model from (n, d) features to (n, classes) probabilities.
+        seed: changes nothing, as there is one optimum; `compare.learning_curve` gives one to all.
+        C: scikit-learn's inverse of the penalty: a larger C follows the examples more closely.
 
     Raises:
         ValueError: the features are not vectors, or there is one class only.
@@ -337,8 +311,8 @@ class FineTuner:
     """Two-stage fine-tuning (Howard and Ruder, 2018): first the head, then both.
 
     Stage one runs the frozen backbone once and fits the head to its optimum on the features.
-    Stage two unfreezes a copy of the backbone from one layer on and trains it together with the
-    head at a small learning rate.
+    Stage two unfreezes a copy of the backbone from one layer on, but no batch normalisation, and
+    trains it together with the head at a small learning rate.
 
     Call the tuner with (examples, seed). The next call trains the same model again, so take what
     you need from it before.
@@ -347,36 +321,21 @@ class FineTuner:
         backbone: from inputs to feature vectors (n, d).
         class_count: how many classes the labels have.
         unfreeze: name of the first layer that learns in stage two; None for all of them.
-        batch_norm: whether batch-normalisation layers learn and move their statistics.
         epochs: passes over the examples in stage two.
         learning_rate: of Adam in stage two.
-        batch_size: examples per step.
 
     Raises:
         ValueError: the backbone has no layer called `unfreeze`.
     """
 
-    def __init__(
-        self,
-        backbone,
-        class_count,
-        *,
-        unfreeze=None,
-        batch_norm=False,
-        epochs=5,
-        learning_rate=1e-4,
-        batch_size=16,
-    ):
-        self.backbone, self.epochs, self.batch_size = backbone, epochs, batch_size
-        copy = keras.models.clone_model(backbone)
-        copy.set_weights(backbone.get_weights())
-        if unfreeze is None:
-            unfreeze_all(copy, batch_norm=batch_norm)
-        else:
-            unfreeze_from(copy, unfreeze, batch_norm=batch_norm)
-        self.copy = copy
+    def __init__(self, backbone, class_count, *, unfreeze=None, epochs=5, learning_rate=1e-4):
+        self.backbone, self.epochs = backbone, epochs
+        self.copy = keras.models.clone_model(backbone)
+        self.copy.set_weights(backbone.get_weights())
+        unfreeze_from(self.copy, unfreeze or self.copy.layers[0].name)
         self.head = keras.layers.Dense(class_count, activation="softmax", name="head")
-        self.model = keras.Sequential([keras.Input(backbone.input_shape[1:]), copy, self.head])
+        inputs = keras.Input(backbone.input_shape[1:])
+        self.model = keras.Sequential([inputs, self.copy, self.head])
         optimizer = keras.optimizers.Adam(learning_rate)
         loss = "sparse_categorical_crossentropy"
         # Steps in one go of the graph, which divide all steps; one by one costs up to twice.
@@ -389,7 +348,7 @@ class FineTuner:
         training.restore(self.model, self._values)
         features = training.predict(self.backbone, examples.x)
         self.head.set_weights(fit_head(Examples(features, examples.y)).get_weights())
-        steps = self.epochs * -(-len(examples.y) // self.batch_size)
-        stream = training.batches(examples, self.batch_size, seed)
+        steps = self.epochs * -(-len(examples.y) // BATCH)
+        stream = training.batches(examples, BATCH, seed)
         self.model.fit(stream, steps_per_epoch=steps, shuffle=False, verbose=0)
         return self.model
