@@ -80,8 +80,7 @@ def _curve(fit, predict, parameters, data, budgets, seeds, method, positive):
         seconds = time.perf_counter() - start
         outputs = predict(model)
         right = outputs.argmax(axis=1) == labels
-        of_class = right[labels == positive]
-        recall = of_class.mean() if len(of_class) else np.nan
+        recall = pd.Series(right[labels == positive]).mean()  # NaN if there is none of that class
         row = (method, budget, seed, right.mean(), recall, parameters(model), seconds, outputs)
         rows.append(row)
     columns = "method labels seed accuracy recall parameters seconds probabilities"
@@ -156,14 +155,14 @@ def accuracy_gain(curves: pd.DataFrame, better: str, worse: str, labels: int) ->
     """
     rows = _at(curves, labels)
     one, two = (_by_seed(rows, method, labels) for method in (better, worse))
-    points = 100 * (one - two).dropna().to_numpy()
-    if not len(points):
+    points = 100 * (one - two).dropna()
+    if points.empty:
         raise ValueError(
             f"{better!r} was trained with the seeds {one.index.tolist()} and {worse!r} with "
             f"{two.index.tolist()}: only draws with the same seed can be compared."
         )
-    std = float(points.std(ddof=1)) if len(points) > 1 else float("nan")
-    return Gain(points, float(points.mean()), std, int((points > 0).sum()), len(points))
+    mean, std, ahead = float(points.mean()), float(points.std()), int((points > 0).sum())
+    return Gain(points.to_numpy(), mean, std, ahead, len(points))
 
 
 def _by_seed(rows, method, labels):

@@ -80,18 +80,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def evict(folder: Path, limit_bytes: int) -> list[Path]:
+def evict(folder: Path, limit_bytes: int) -> None:
     """Delete the files directly in a folder that were unused for longest until the rest fits.
 
     A file counts as used when it was written or when `os.utime(file)` was called on it: many
-    disks do not note when a file is read. Returns what was deleted, in that order.
+    disks do not note when a file is read.
     """
-    files, deleted = [], []
-    with suppress(OSError):  # no such folder
-        for path in folder.iterdir():
-            with suppress(OSError):  # another process may delete files, too
-                if path.is_file():
-                    files.append((path.stat().st_mtime_ns, path.stat().st_size, path))
+    files = []
+    for path in folder.glob("*"):
+        with suppress(OSError):  # another process may delete files, too
+            if path.is_file():
+                files.append((path.stat().st_mtime_ns, path.stat().st_size, path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= limit_bytes:
@@ -99,8 +98,6 @@ def evict(folder: Path, limit_bytes: int) -> list[Path]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
             total -= size
-            deleted.append(path)
-    return deleted
 
 
 def quiet() -> bool:
