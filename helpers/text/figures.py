@@ -20,38 +20,35 @@ def word_map(groups: dict[str, Sequence[str]], vectors, *, alt: str) -> None:
     words = [word for group in groups.values() for word in group]
     places = PCA(2).fit_transform([vectors.get_vector(word, norm=True) for word in words])
     with plots.canvas(1, 1, (8, 5.2), alt) as axes:
-        axis, colours, first = axes[0, 0], [], 0
-        for i, (name, group) in enumerate(groups.items()):
-            x, y = places[first : first + len(group)].T
+        axis, which = axes[0, 0], np.repeat(range(len(groups)), [*map(len, groups.values())])
+        for i, name in enumerate(groups):
+            x, y = places[which == i].T
             axis.scatter(x, y, color=plots.COLOURS[i], marker=plots.MARKERS[i], s=36, label=name)
-            colours, first = colours + [plots.COLOURS[i]] * len(group), first + len(group)
         axis.margins(0.12)
         axis.set(xticks=[], yticks=[], xlabel="first main direction", ylabel="second",
                  title=f"{len(words)} words, projected from {vectors.vector_size} dimensions to 2")
         axis.figure.legend(loc="outside lower center", ncols=len(groups))
-        _write_apart(axis, words, places, colours)
+        _write_apart(axis, words, places, [plots.COLOURS[i] for i in which])
 
 
 def _write_apart(axis, words, places, colours):
     """Write words beside their points, where they touch neither a marker nor another word."""
+    from matplotlib.transforms import Bbox
+
     axis.set(xlim=axis.get_xlim(), ylim=axis.get_ylim())
     axis.figure.draw_without_rendering()  # only now is it known where the points will lie
     spots, pixel = axis.transData.transform(places), axis.figure.dpi / 72
-    taken = [(x - 5 * pixel, y - 5 * pixel, x + 5 * pixel, y + 5 * pixel) for x, y in spots]
+    taken = [Bbox([spot - 5 * pixel, spot + 5 * pixel]) for spot in spots]
     for word, spot, colour in zip(words, spots, colours, strict=True):
         text = axis.text(0, 0, word, color=colour, fontsize=9, ha="center", va="center")
-        half = np.array([text.get_window_extent().width, text.get_window_extent().height]) / 2
+        half = text.get_window_extent().size / 2
         for far, turn in itertools.product(range(8, 80, 4), np.radians(range(0, 360, 45))):
             middle = spot + (far * pixel + half) * (np.cos(turn), np.sin(turn))
-            mine = (*(middle - half), *(middle + half))
-            if not any(_overlap(mine, other) for other in taken):
+            mine = Bbox([middle - half, middle + half])
+            if not mine.count_overlaps(taken):
                 break
         taken.append(mine)
         text.set_position(axis.transData.inverted().transform(middle))
-
-
-def _overlap(a, b):
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def neighbourhoods(centre: str, near: dict[str, Sequence[tuple[str, float]]], *, alt: str) -> None:

@@ -15,15 +15,15 @@ with standard_error():
     tf.transpose(tf.zeros((40, 50), tf.bool))
 
 
-def tokens(text: str, length: int | None = LENGTH) -> list[str]:
-    """The first `length` words (None: all) of a text, spelled as `TextVectorization` does.
+def tokens(text: str) -> list[str]:
+    """The first `LENGTH` words of a text, spelled as `TextVectorization` does.
 
     Example:
         >>> tokens("It's GOOD -- 10/10!")
         ['its', 'good', '1010']
     """
     # Bytes, because TensorFlow's lower() leaves letters beyond ASCII as they are.
-    return text.encode().lower().decode().translate(PUNCTUATION).split()[:length]
+    return text.encode().lower().decode().translate(PUNCTUATION).split()[:LENGTH]
 
 
 def encode(layer: keras.layers.TextVectorization, texts: Iterable[str] | Data):
