@@ -67,14 +67,12 @@ def run(
         output = lite(batch) if lite and batch.shape == first else function(x).numpy()
         seconds = time.perf_counter() - start
         yield output
-        if number == 0 and engine == "litert":
-            lite, said = _agreeing(model, function, batch, output, np.inf)
-            print(f"{model.name} runs in {said}.")
+        asked = number == 0 and engine == "litert"
         # The first batch makes the graph, so the second is the one to go by.
-        slow = number == 1 and seconds * (count - 2) > PAYS
-        if engine == "auto" and slow and not tf.config.list_logical_devices("GPU"):
-            lite, said = _agreeing(model, function, batch, output, seconds)
-            if not disk.quiet():
+        slow = number == 1 and engine == "auto" and seconds * (count - 2) > PAYS
+        if asked or (slow and not tf.config.list_logical_devices("GPU")):
+            lite, said = _agreeing(model, function, batch, output, np.inf if asked else seconds)
+            if asked or not disk.quiet():
                 print(f"{model.name} runs in {said}.")
 
 
