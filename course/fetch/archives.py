@@ -47,7 +47,9 @@ def unpack(
     limit = limit or max(2_000_000_000, 100 * archive.stat().st_size)
     written = 0
     try:
-        for name, source in _members(archive):
+        for name, plain, source in _members(archive):
+            if not plain:
+                raise ValueError(f"{name!r} in it is neither a file nor a folder")
             target = folder.joinpath(*plain_parts(name))
             (target if source is None else target.parent).mkdir(parents=True, exist_ok=True)
             if source is None:
@@ -67,25 +69,18 @@ def unpack(
         raise WrongFileError(text.splitlines()[0].rstrip(" .")) from error
 
 
-def _members(archive: Path) -> Iterator[tuple[str, BinaryIO | None]]:
-    """Name and open file of each entry; None for a folder. Refuses all else."""
+def _members(archive: Path) -> Iterator[tuple[str, bool, BinaryIO | None]]:
+    """Of each entry the name, whether it is a file or a folder, and the open file, if it is one."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
             for info in bundle.infolist():
                 mode = stat.S_IFMT(info.external_attr >> 16)  # 0 where not made on Unix
-                _refuse_unless(mode in (0, stat.S_IFREG, stat.S_IFDIR), info.filename)
-                yield info.filename, None if info.is_dir() else bundle.open(info)
+                plain = mode in (0, stat.S_IFREG, stat.S_IFDIR)
+                yield info.filename, plain, None if info.is_dir() else bundle.open(info)
         return
-    try:
-        bundle = tarfile.open(archive)
-    except tarfile.ReadError as error:
-        raise ValueError("it is neither a zip nor a tar archive") from error
-    with bundle:
+    if not tarfile.is_tarfile(archive):
+        raise ValueError("it is neither a zip nor a tar archive")
+    with tarfile.open(archive) as bundle:
         for member in bundle:
-            _refuse_unless(member.isfile() or member.isdir(), member.name)
-            yield member.name, bundle.extractfile(member)
-
-
-def _refuse_unless(plain: bool, name: str) -> None:
-    if not plain:
-        raise ValueError(f"{name!r} in it is neither a file nor a folder")
+            plain = member.isfile() or member.isdir()
+            yield member.name, plain, bundle.extractfile(member) if plain else None

@@ -80,7 +80,6 @@ class Resuming:
             DownloadError: with the reason; a part that can be resumed stays.
             OSError: the disk's; no part stays, as the disk may be full.
         """
-        self.part.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._bring(url)
         except BaseException as error:
@@ -102,18 +101,17 @@ class Resuming:
     def _bring(self, url: str) -> None:
         """Ask again until all is here or `tries` requests in a row have brought nothing."""
         failed = 0
-        with session(self.patience) as web:
-            while True:
-                before = self.reached()
-                try:
-                    return self._once(web, url)
-                except BrokenError:
-                    failed = 0 if self.reached() > before else failed + 1
-                    if failed == self.patience.tries:
-                        raise
-                    time.sleep(self.patience.pause * 2**failed)
+        while True:
+            before = self.reached()
+            try:
+                return self._once(url)
+            except BrokenError:
+                failed = 0 if self.reached() > before else failed + 1
+                if failed == self.patience.tries:
+                    raise
+                time.sleep(self.patience.pause * 2**failed)
 
-    def _once(self, web: requests.Session, url: str) -> None:
+    def _once(self, url: str) -> None:
         """One request: the whole file, or the rest of it."""
         note = self._read_note()
         known = note.get("url") == url and note.get("validator")
@@ -121,7 +119,7 @@ class Resuming:
         if start and start == note["size"]:  # it came to its end before, but was not put in place
             return
         headers = {"Range": f"bytes={start}-", "If-Range": known} if start else {}
-        with answer(web, url, self.patience, headers) as response:
+        with answer(url, self.patience, headers) as response:
             start = self._start(response, start, known)
             length = response.headers.get("Content-Length", "")
             total = start + int(length) if length.isdecimal() else self.size
@@ -172,47 +170,46 @@ def _note_of(part: Path) -> Path:
 
 def read(url: str, patience: Patience) -> bytes:
     """The content of a small file of an address. Raises DownloadError."""
-    with session(patience) as web, answer(web, url, patience) as response:
+    with answer(url, patience) as response:
         return b"".join(_chunks(response))
 
 
-def session(patience: Patience) -> requests.Session:
-    """A session that asks again where no answer comes, or one that may change."""
+@contextmanager
+def answer(
+    url: str, patience: Patience, headers: dict | None = None
+) -> Iterator[requests.Response]:
+    """The answer to a request, its body still to come. No redirect leads from TLS to none.
+
+    Where no answer comes, or one that may change, it is asked for again.
+    """
+    again = patience.tries - 1
     retry = Retry(
         total=None,
-        connect=min(1, patience.tries - 1),
-        read=patience.tries - 1,
-        status=patience.tries - 1,
+        connect=min(1, again),
+        read=again,
+        status=again,
         other=0,
         status_forcelist=AGAIN,
         backoff_factor=patience.pause,
         raise_on_status=False,
         respect_retry_after_header=False,  # that may be an hour
     )
-    made = requests.Session()
-    made.max_redirects = 10
-    made.hooks["response"].append(_keep_tls)
-    made.headers["User-Agent"] = "transfer-learning-course (python-requests)"
-    made.headers["Accept-Encoding"] = "identity"  # the file's own bytes
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, HTTPAdapter(max_retries=retry))
-    return made
-
-
-@contextmanager
-def answer(
-    web: requests.Session, url: str, patience: Patience, headers: dict | None = None
-) -> Iterator[requests.Response]:
-    """The answer to a request, its body still to come. No redirect leads from TLS to none."""
-    waits = (patience.connect, patience.stall)
-    try:
-        response = web.get(url, headers=headers, stream=True, timeout=waits)
-    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
-        raise DownloadError(_reason(error)) from error
-    with response:
-        if response.status_code not in (200, 206, 416):
-            raise DownloadError(f"HTTP status {response.status_code}")
-        yield response
+    with requests.Session() as web:
+        web.max_redirects = 10
+        web.hooks["response"].append(_keep_tls)
+        web.headers["User-Agent"] = "transfer-learning-course (python-requests)"
+        web.headers["Accept-Encoding"] = "identity"  # the file's own bytes
+        for scheme in ("http://", "https://"):
+            web.mount(scheme, HTTPAdapter(max_retries=retry))
+        waits = (patience.connect, patience.stall)
+        try:
+            response = web.get(url, headers=headers, stream=True, timeout=waits)
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+            raise DownloadError(_reason(error)) from error
+        with response:
+            if response.status_code not in (200, 206, 416):
+                raise DownloadError(f"HTTP status {response.status_code}")
+            yield response
 
 
 def _keep_tls(response: requests.Response, **_) -> None:

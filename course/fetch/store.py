@@ -28,7 +28,6 @@ from helpers.assets import AbsentError, Asset, AssetError
 from helpers.disk import cache_folder, quiet, sha256_of, write_atomic
 
 UNPACKS_TO = 1.5  # room that the content of an archive is taken to need, in sizes of the archive
-Places = list[tuple[Asset, str]]  # an asset as it comes from a path or an address
 
 
 class UnavailableError(AssetError):
@@ -69,35 +68,32 @@ class Store:
     def __init__(self, place: str | None = None, patience: Patience | None = None):
         self.place = os.environ.get("COURSE_MIRROR", "") if place is None else place
         self.patience = patience or Patience()
+        self._fault = ""  # of the mirror, once it was looked for
 
     @cached_property
-    def _looked(self) -> tuple[Mirror | None, str]:
-        try:
-            return self.place and Mirror(self.place, self.patience, offline()) or None, ""
-        except DownloadError as error:
-            return None, f"{self.place}/index.json ({error})"
-
-    @property
     def mirror(self) -> Mirror | None:
         """The mirror; None if none is set, or if it fails."""
-        return self._looked[0]
+        try:
+            return Mirror(self.place, self.patience, offline()) if self.place else None
+        except DownloadError as error:
+            self._fault = f"{self.place}/index.json ({error})"
+            return None
 
     @property
     def trouble(self) -> str:
         """Why the mirror fails and what helps, in a sentence; "" if it does not."""
         fix = "set COURSE_MIRROR to a folder or an http(s) address that holds one, or try again"
-        return self._looked[1] and f"The mirror gives no index, {self._looked[1]}: {fix}."
+        failed = not self.mirror and self._fault
+        return f"The mirror gives no index, {self._fault}: {fix}." if failed else ""
 
     # ------------------------------------------------------------ what is wanted
 
     def expand(self, names: Iterable[str]) -> list[str]:
         """Names of assets, where those of chapters and "all" stand for their assets."""
-        found = []
+        listed, found = assets.catalogue("full").values(), []
         for name in names:
-            chapter, alias = [], []
-            for key, asset in assets.catalogue("full").items():
-                chapter += [key] if asset.chapter and name in ("all", asset.chapter) else []
-                alias += [key] if asset.source.get("mirror") == name else []
+            chapter = [a.name for a in listed if a.chapter and name in ("all", a.chapter)]
+            alias = [a.name for a in listed if a.source.get("mirror") == name]
             found += chapter or alias or [name]
         return list(dict.fromkeys(found))
 
@@ -125,8 +121,7 @@ class Store:
     def room(self, todo: list[Asset]) -> tuple[float, float]:
         """The bytes that assets need in the cache, as far as that is known, and those free."""
         place = cache_folder()
-        while not place.exists():
-            place = place.parent
+        place = next(each for each in (place, *place.parents) if each.exists())
         sizes = {asset.name: asset.bytes or asset.source.get("roughly", 0) for asset in todo}
         unpacked = [sizes[asset.name] for asset in todo if "unpack" in asset.source]
         return sum(sizes.values()) + UNPACKS_TO * sum(unpacked), shutil.disk_usage(place).free
@@ -144,13 +139,12 @@ class Store:
                 does not take it.
         """
         todo = [name for name in self.expand(names) if not is_whole(name)]
-        lacking = [name for name in todo if not self._places(name, public=False)]
-        if lacking and self.trouble:
+        served = [name for name in todo if self._places(name, public=False)]
+        if served != todo and self.trouble:
             print(self.trouble)
-        for name in todo:
+        for name in served:
             try:
-                if name not in lacking:
-                    self._fetch(name, public=False)
+                self._fetch(name, public=False)
             except UnavailableError as error:
                 print(error)
 
@@ -183,8 +177,8 @@ class Store:
             more = f"; likewise {', '.join(others)}" if others else ""
             raise AssetError(f"{failed[first].removesuffix('.')}{more}.")
 
-    def _places(self, name: str, public: bool = True) -> Places:
-        """Where an asset may come from, the nearest first."""
+    def _places(self, name: str, public: bool = True) -> list[tuple[Asset, str]]:
+        """The paths and addresses that an asset may come from, the nearest first, each with it."""
         listed, kept = assets.catalogue("full").get(name), assets.record(name)
         places = []
         if kept and kept["root"] is not None:  # unpacked here before, from an archive that stayed
@@ -199,7 +193,7 @@ class Store:
     def _fetch(self, name: str, public: bool = True) -> None:
         """Bring one asset from the first place that gives it."""
         places, wrong = self._places(name, public), False
-        reasons = [self._looked[1]] if public and self._looked[1] else []
+        reasons = [self._fault] if public and self._fault else []
         for asset, place in places:
             try:
                 self._install(asset, place)
@@ -211,18 +205,17 @@ class Store:
                     print(f"{name} is from {place}, not from {', nor from '.join(reasons)}.")
                 return
         if not places:
-            raise self._absent(name, reasons)
+            raise self._absent(name)
         fix = "check the network" if public else "correct the mirror or COURSE_MIRROR"
         raise (AssetError if wrong else UnavailableError)(
             f"The asset {name!r} cannot be downloaded from {', nor from '.join(reasons)}: {fix}, "
             f"then run 'course download {name}' again, which goes on where it stopped."
         )
 
-    def _absent(self, name: str, reasons: list[str]) -> AbsentError:
+    def _absent(self, name: str) -> AbsentError:
         """The error of what neither is here nor can be fetched as things are."""
-        asset, also = self.offered(name), ""
-        if self.place:
-            also = f", nor in the mirror {reasons[0] if reasons else self.place}"
+        asset = self.offered(name)
+        also = f", nor in the mirror {self._fault or self.place}" if self.place else ""
         fix = f"set COURSE_MIRROR=<folder or address> to a mirror that has {name!r}"
         if asset.source.get("urls"):
             fix = f"unset COURSE_OFFLINE, then run 'course download {name}', or {fix}"
@@ -242,8 +235,7 @@ class Store:
             said = ("name", "file", "bytes", "sha256", "kind", "what", "origin", "licence")
             record = {"version": 2} | {key: getattr(asset, key) for key in said}
             record |= {"root": root, "from": asset.where, "date": time.strftime("%Y-%m-%d")}
-            content = json.dumps(record, ensure_ascii=False).encode()
-            write_atomic(new / "record.json", content)
+            write_atomic(new / "record.json", json.dumps(record, ensure_ascii=False).encode())
             if final.exists():
                 os.replace(final, work / "old")
             os.replace(new, final)
@@ -260,7 +252,7 @@ class Store:
             hint = f" of {kept['date']}; if its publisher has replaced it, delete {record}"
         pooch.get_logger().setLevel("WARNING")  # it would log each file
         with _bar(asset.name) as bar:
-            remote = place.startswith(("http://", "https://"))
+            remote = place.lower().startswith(("http://", "https://"))
             way = Resuming(part_of(asset.name), bar, self.patience, asset.bytes)
             try:
                 bring = way if remote else _copy
@@ -299,19 +291,16 @@ class Store:
         if profile == "sample":
             return
         asset, folder = assets.about(name, "full"), assets.folder_of(name)
-        file, sums, fault = folder / asset.file, folder / assets.SUMS, ""
+        file, sums = folder / asset.file, folder / assets.SUMS
         with _disk_errors(name):
-            if sums.exists():
-                fault = assets.folder_fault(folder / "unpacked", sums)
-                damaged = sums
+            fault = sums.exists() and assets.folder_fault(folder / "unpacked", sums)
+            damaged = [sums] if fault else [sums, file]
             if not fault and file.exists():  # an archive is not needed once it is unpacked
                 fault = assets.file_fault(file, asset)
-                damaged = file
         if fault:
             with suppress(OSError):  # a cache that may only be read
-                sums.unlink(missing_ok=True)
-                if damaged == file:
-                    file.unlink()
+                for each in damaged:
+                    each.unlink(missing_ok=True)
             fix = f"run 'course download {name}', which mends it"
             raise AssetError(f"{name!r} in {folder} is damaged, as {fault}: {fix}.")
 
