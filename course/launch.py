@@ -6,7 +6,6 @@ shows the present state when it is run again.
     python -m course.launch     write the page and print its path from the course's folder
 """
 
-import ast
 import re
 import sys
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from pathlib import Path
 import jinja2
 import nbformat
 
-from course import paths, progress
+from course import cells, paths, progress
 
 PAGE = paths.ROOT / "build" / "start.ipynb"
 CELL = "from course import launch\n\nlaunch.show()  # run this cell again to see what you did since"
 TEMPLATE = Path(__file__).with_name("launch.html.j2")
-QUESTION, EXERCISE = 1, 5  # minutes, where an exercise names none
 
 
 @dataclass(frozen=True)
@@ -40,30 +38,17 @@ class Chapter:
         return sum(minutes for _, minutes in self.open) + (0 if self.done else self.reading)
 
 
-def items(file: Path) -> list[tuple[str, int]]:
-    """Name and minutes of each exercise and question in a file, without running it."""
-    found = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf8"))) if file.is_file() else ():
-        kind = isinstance(node, ast.Call) and getattr(node.func, "id", "")
-        if kind in ("exercise", "question") and isinstance(node.args[0], ast.Constant):
-            given = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
-            usual = EXERCISE if kind == "exercise" else QUESTION
-            minutes = given.get("minutes", usual) if kind == "exercise" else QUESTION
-            found.append((node.lineno, node.args[0].value, minutes))
-    return [(name, minutes) for _, name, minutes in sorted(found)]
-
-
 def chapters() -> list[Chapter]:
     """All chapters that are here: those of the course, or those of a class's handout."""
     folders = [paths.NOTEBOOKS, paths.ROOT / "handout"]
     files = next(filter(None, map(paths.chapters, folders)), [])
     solved, found = progress.solved(), []
     for file in files:
-        cells = nbformat.read(file, as_version=4).cells
-        first = next((c.source for c in cells if c.source.startswith("# ")), f"# {file.stem}")
+        texts = [cell.source for cell in nbformat.read(file, as_version=4).cells]
+        first = next((text for text in texts if text.startswith("# ")), f"# {file.stem}")
         minutes = re.search(r"[Aa]bout (\d+) minutes", first)
-        every = items(paths.EXERCISES / f"{paths.topic(file.stem)}.py")
-        todo = [(name, minutes) for name, minutes in every if name not in solved]
+        every = cells.registered(paths.EXERCISES / f"{paths.topic(file.stem)}.py")
+        todo = [(name, each) for (_, name), each in every.items() if name not in solved]
         found.append(
             Chapter(
                 title=first.splitlines()[0].removeprefix("# "),
@@ -81,8 +66,7 @@ def page() -> str:
     """The page as HTML."""
     found = chapters()
     # Begun before new: somebody who is in the middle of a chapter goes on there.
-    begun = [each for each in found if each.open and each.done]
-    now = next(iter(begun or [each for each in found if each.open]), None)
+    now = max((each for each in found if each.open), key=lambda each: each.done > 0, default=None)
     template = jinja2.Template(TEMPLATE.read_text(encoding="utf8"), autoescape=True)
     return template.render(chapters=found, now=now, left=sum(each.left for each in found))
 

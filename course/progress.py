@@ -62,11 +62,8 @@ def asked() -> dict[str, list[str]]:
 
     Read without the notebooks, which a class's folder may lack: they hold the solutions.
     """
-    found = {}
-    for chapter in paths.known():
-        file = paths.EXERCISES / f"{paths.topic(chapter)}.py"
-        found[chapter] = [name for _, name in cells.registered(file)]
-    return found
+    files = {each: paths.EXERCISES / f"{paths.topic(each)}.py" for each in paths.known()}
+    return {each: [name for _, name in cells.registered(file)] for each, file in files.items()}
 
 
 def bar(done: int, total: int, width: int = 20) -> str:

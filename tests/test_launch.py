@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from test_browser import browser, console_errors, lab, shoot, wait  # noqa: F401
 
-from course import cli, launch, paths, progress
+from course import cells, cli, launch, paths, progress
 
 
 @pytest.fixture(autouse=True)
@@ -52,14 +52,14 @@ def test_who_has_done_all_is_told_so():
 
 
 def test_exercises_are_read_in_the_order_and_with_the_minutes_of_their_file(content):
-    assert launch.items(content / "small.py") == [
-        ("small.range", 1),
-        ("small.head", 5),
-        ("small.last_one", 20),
-        ("small.once", 1),
-        ("small.fair", 1),
+    assert list(cells.registered(content / "small.py").items()) == [
+        (("exercise", "small.range"), 1),
+        (("exercise", "small.head"), 5),
+        (("exercise", "small.last_one"), 20),
+        (("question", "small.once"), 1),
+        (("question", "small.fair"), 1),
     ]
-    assert launch.items(content / "none.py") == []
+    assert cells.registered(content / "none.py") == {}
 
 
 @pytest.mark.parametrize("path", paths.chapters(), ids=lambda path: path.stem)

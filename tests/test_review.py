@@ -29,7 +29,7 @@ def course_of_three(tmp_path, monkeypatch):
     for topic in "abc":
         names = [f"{topic}.{i}" for i in range(4)]
         text = "".join(f'question(\n    "{name}", "Why?")\n' for name in names)
-        (folder / f"{topic}.py").write_text(f'@exercise("{topic}.e")\n{text}')
+        (folder / f"{topic}.py").write_text(f'@exercise("{topic}.e")\ndef e(answer): ...\n{text}')
 
 
 def keep(solved=(), **answers):
