@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import ipywidgets
+
 from course import cells, paths, progress
 from course.display import widgets
 
@@ -41,11 +43,8 @@ def due(topic: str, today: date | None = None) -> list[str]:
     """Names of up to three questions of the chapters before, those to be asked first in front.
 
     First come questions that were missed when they were last answered, then those answered on
-    another day; within both the oldest first. What was never answered is not asked.
-
-    Args:
-        topic: what the present chapter is about, such as "text".
-        today: the day, if it is not today's.
+    another day; within both the oldest first. What was never answered is not asked. `topic` is
+    what the present chapter is about, such as "text"; `today` a day, if it is not today's.
     """
     now, solved = (today or date.today()).isoformat(), progress.solved()
     answers, found = progress.kept().get(progress.ANSWERS, {}), []
@@ -79,21 +78,12 @@ def show(questions: dict[str, Question], title: str = "") -> None:
     """Show questions by name with buttons to choose by; as text where there are no widgets."""
     how = "Answer with a letter: exercises.quiz({}, {})"
     texts = [f"{q}\n" + how.format(f'"{name}"', '"a"') for name, q in questions.items()]
-    words = "\n\n".join([*([title] if title else []), *texts])
-    if not widgets.possible():
-        print(words)
-        return
-    import ipywidgets
-
-    heading = [ipywidgets.HTML(f"<b>{title}</b>")] if title else []
-    parts = [_choice(name, question) for name, question in questions.items()]
-    widgets.show(ipywidgets.VBox([*heading, *parts]) if title else parts[0], words)
+    words = "\n\n".join([title, *texts] if title else texts)
+    widgets.lay_out(title, lambda: [_choice(*item) for item in questions.items()], words)
 
 
 def _choice(name, question):
     """A question as a widget. The first choice is kept as the answer; more of them only teach."""
-    import ipywidgets
-
     listed = ipywidgets.HTML("<br>".join(marked(line) for line in str(question).splitlines()))
     # Long options are cut off beside a button, so the buttons carry the letters.
     buttons = ipywidgets.RadioButtons(

@@ -6,19 +6,17 @@ which works alike on ipywidgets 7.7 and 8 and in every front end; all controls w
 """
 
 import contextlib
+import functools
 import html
 import io
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 
+import ipywidgets
+from IPython import get_ipython
 from IPython.display import display
 
-import course
-import helpers
 from helpers import plots
-
-OURS = tuple(Path(package.__file__).parent for package in (course, helpers))
 
 
 def panel_of(function: Callable, *args, **values) -> str:
@@ -36,11 +34,11 @@ def panel_of(function: Callable, *args, **values) -> str:
 
 def _sentence(error):
     """The course's own errors are written for people; others say where they come from."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    ours = any(Path(where.filename).is_relative_to(folder) for folder in OURS)
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    ours = frame.f_globals.get("__name__", "").startswith(("course.", "helpers."))
     if isinstance(error, ValueError) and ours:
         return str(error)
-    return f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})"
+    return f"{type(error).__name__}: {error} (line {line} of {frame.f_code.co_name})"
 
 
 def explore(function: Callable, *, title: str = "", start: dict | None = None, **controls) -> None:
@@ -61,17 +59,14 @@ def explore(function: Callable, *, title: str = "", start: dict | None = None, *
     """
     names = ", ".join(name.replace("_", " ") for name in controls)
     words = f"{title} In JupyterLab, run this cell to change: {names}.".strip()
-    if not possible():
-        print(words)
-        return
-    made = {name: _control(name, given) for name, given in controls.items()}
-    for name, value in (start or {}).items():
-        made[name].value = value
 
-    def update(panel, *_):
-        panel.value = panel_of(function, **{name: c.value for name, c in made.items()})
+    def make():
+        made = {name: _control(name, given) for name, given in controls.items()}
+        for name, value in (start or {}).items():
+            made[name].value = value
+        return _answered(made, functools.partial(panel_of, function))
 
-    _lay_out(title, list(made.values()), update, words)
+    lay_out(title, make, words)
 
 
 def upload(function: Callable, accept: str, *, title: str) -> None:
@@ -83,41 +78,48 @@ def upload(function: Callable, accept: str, *, title: str) -> None:
         title: a line above the button.
     """
     words = f"{title} In JupyterLab, run this cell: a button takes your file ({accept})."
+
+    def answer(given):
+        return "".join(panel_of(function, *file) for file in uploaded(given))
+
+    def make():
+        button = ipywidgets.FileUpload(accept=accept, multiple=False, description="Your file")
+        return _answered({"given": button}, answer)
+
+    lay_out(title, make, words)
+
+
+def _answered(controls, answer):
+    """Controls by argument, and a panel below them with the answer to what they are set to."""
+    panel = ipywidgets.HTML()
+    panel.add_class("course-panel")
+
+    def update(_=None):
+        panel.value = answer(**{name: control.value for name, control in controls.items()})
+
+    for control in controls.values():
+        control.observe(update, "value")
+    update()
+    return [*controls.values(), panel]
+
+
+def lay_out(title: str, make: Callable[[], list[ipywidgets.Widget]], words: str) -> None:
+    """Show what `make` returns below a title, or print `words` where there are no widgets."""
     if not possible():
         print(words)
         return
-    import ipywidgets
-
-    button = ipywidgets.FileUpload(accept=accept, multiple=False, description="Your file")
-
-    def update(panel, *_):
-        for name, content in uploaded(button.value):
-            panel.value = panel_of(function, name, content)
-
-    _lay_out(title, [button], update, words)
-
-
-def _lay_out(title, controls, update, words):
-    """Title, controls, and a panel that follows them."""
-    import ipywidgets
-
-    panel = ipywidgets.HTML()
-    panel.add_class("course-panel")
-    for control in controls:
-        control.observe(lambda change: update(panel), "value")
-    update(panel)
-    heading = [ipywidgets.HTML(f"<b>{html.escape(title)}</b>")] if title else []
-    show(ipywidgets.VBox([*heading, *controls, panel]), words)
+    parts = [ipywidgets.HTML(f"<b>{html.escape(title)}</b>")] if title else []
+    parts += make()
+    show(ipywidgets.VBox(parts) if len(parts) > 1 else parts[0], words)
 
 
 def uploaded(value) -> list[tuple[str, bytes]]:
     """Name and content of each uploaded file: ipywidgets 7 gives a dictionary, 8 a tuple."""
-    if isinstance(value, dict):
-        return [(name, bytes(file["content"])) for name, file in value.items()]
-    return [(file["name"], bytes(file["content"])) for file in value]
+    named = value.items() if isinstance(value, dict) else [(each["name"], each) for each in value]
+    return [(name, bytes(file["content"])) for name, file in named]
 
 
-def show(widget, words: str) -> None:
+def show(widget: ipywidgets.Widget, words: str) -> None:
     """Display a widget, with `words` in its place where a front end has no widgets."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     bundle = {"application/vnd.jupyter.widget-view+json": view, "text/plain": words}
@@ -125,18 +127,11 @@ def show(widget, words: str) -> None:
 
 
 def possible() -> bool:
-    """Whether widgets can reach a front end: the package is there, and a kernel runs us."""
-    try:
-        import ipywidgets  # noqa: F401
-        from IPython import get_ipython
-    except ImportError:
-        return False
+    """Whether widgets can reach a front end: a kernel runs us."""
     return getattr(get_ipython(), "kernel", None) is not None
 
 
 def _control(name, given):
-    import ipywidgets
-
     several = isinstance(given, list | range) and len(given) > 0
     if several and all(isinstance(each, int | float) for each in given):
         control = ipywidgets.SelectionSlider(options=list(given))
