@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None, patience: Patience | None = None) -
     for stream in (sys.stdout, sys.stderr):  # a path that a pipe's encoding cannot write
         stream.reconfigure(errors="backslashreplace")
     try:
-        return given.run(given)
+        return given.run(given) or 0
     except BrokenPipeError:  # `course status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 # ---------------------------------------------------------------- what is here
 
 
-def status(_) -> int:
+def status(_) -> None:
     """Print the choices in force and, of each asset, whether it is here, how large, whose."""
     store, chapters, cache = Store(patience=AT_ONCE), {}, cache_folder()
     print(f"Profile  {assets.profile()}\nCache    {cache}\nMirror   {store.place or 'none'}")
@@ -109,7 +109,6 @@ def status(_) -> int:
             print(_line(asset, here[name]))
     if chapters:
         print(f"\nFetch what the chapters need of 'full': course download {' '.join(chapters)}")
-    return 0
 
 
 def _line(asset: assets.Asset, here: bool) -> str:
@@ -125,13 +124,13 @@ def _line(asset: assets.Asset, here: bool) -> str:
 # ---------------------------------------------------------------- fetch, check, serve
 
 
-def download(given) -> int:
+def download(given) -> None:
     """Say what is to come, then fetch it."""
     store = Store(patience=given.patience)
     todo = store.missing(*given.names)
     if not todo:
         print("Everything is here.")
-        return 0
+        return
     for asset in todo:
         print(f"{asset.name:<29}{asset.size:<22}{asset.licence}\n{'':4}from {asset.where}")
     known = [asset.bytes or asset.source.get("roughly") for asset in todo]
@@ -139,7 +138,6 @@ def download(given) -> int:
     print(f"In all {sum(filter(None, known)) / 1e6:,.1f} MB{more}.", flush=True)
     store.download(*given.names)
     print(f"Kept in {cache_folder()}. Use it with COURSE_PROFILE=full or assets.use('full').")
-    return 0
 
 
 def verify(given) -> int:
@@ -164,7 +162,7 @@ def verify(given) -> int:
     return min(faults, 1)
 
 
-def mirror(given) -> int:
+def mirror(given) -> None:
     """Copy originals, as they were published, with an index.json that describes them."""
     folder, store = given.folder.expanduser().absolute(), Store()
     names = store.expand(given.names) or store.kept()
@@ -194,7 +192,6 @@ def mirror(given) -> int:
         f"Serve it with: python -m http.server --directory '{folder}' 8000\n"
         "Learners set:  COURSE_MIRROR=http://<this computer>:8000"
     )
-    return 0
 
 
 # ---------------------------------------------------------------- the rest
@@ -207,31 +204,28 @@ def doctor(given) -> int:
     return doctor.report(as_json=given.json)
 
 
-def start(_) -> int:
+def start(_) -> None:
     """Write the page of the chapters, and say where it opens."""
     from course import launch
 
     print(f"With 'make lab' running: http://localhost:8888/lab/tree/{launch.opened()}")
-    return 0
 
 
-def card(given) -> int:
-    """Make the transfer card of a chapter from the run that is kept; 1 if there is none."""
+def card(given) -> None:
+    """Make the transfer card of a chapter from the run that is kept."""
     from course import card
 
     print(f"Open it in a browser: {card.write(given.chapter, given.out)}")
-    return 0
 
 
-def update(given) -> int:
-    """Bring a new release in beside what was changed here; 1 if it cannot be had."""
+def update(given) -> None:
+    """Bring a new release in beside what was changed here."""
     from course import update
 
     print(*update.update(given=given.release), sep="\n")
-    return 0
 
 
-def solved(given) -> int:
+def solved(given) -> None:
     """Print, chapter by chapter, what was solved; nothing of it leaves this computer."""
     if given.forget:
         progress.forget()
@@ -243,11 +237,10 @@ def solved(given) -> int:
         print(line + (f"; open: {', '.join(left)}" if left and len(left) < len(names) else ""))
     if not given.forget:
         print(f"Kept in {progress.file()}, and nowhere else.")
-    return 0
 
 
 def edition(given) -> int:
-    """Make an edition; 1 if it cannot be made, or if a check of the solved one does not pass."""
+    """Make an edition; 1 if a check of the solved one does not pass."""
     from course import editions  # takes time that other commands need not spend
 
     if given.check and given.kind != "solved":
@@ -267,10 +260,9 @@ def edition(given) -> int:
     return min(faults, 1)
 
 
-def stamp(_) -> int:
-    """Stamp the repository's address into badges and set-up cells; 1 if it cannot be."""
+def stamp(_) -> None:
+    """Stamp the repository's address into badges and set-up cells."""
     from course import stamp
 
     public, changed = stamp.address(), stamp.stamp()
     print(f"{len(changed)} files changed ({public or 'no address is set, so no badges'}).")
-    return 0
