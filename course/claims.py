@@ -57,13 +57,9 @@ class Claims:
 def _sides(frame):
     """Each comparison in the call that a frame is at: its source, operator, and both values."""
     where = inspect.getframeinfo(frame).positions
-    lines = linecache.getlines(frame.f_code.co_filename)[where.lineno - 1 : where.end_lineno]
-    if not lines:
+    if not (source := "".join(linecache.getlines(frame.f_code.co_filename))):
         return []
-    lines = [line.encode() for line in lines]  # columns are counted in bytes
-    lines[-1] = lines[-1][: where.end_col_offset]
-    lines[0] = lines[0][where.col_offset :]
-    call = ast.parse(b"".join(lines).decode(), mode="eval").body
+    call = ast.parse(ast.get_source_segment(source, where), mode="eval").body
     first = [*call.args, *(word.value for word in call.keywords if word.arg == "condition")][0]
     found = []
     for each in first.values if isinstance(first, ast.BoolOp) else [first]:

@@ -50,7 +50,20 @@ def unpack(root: Path, given: Path | None, base: Path, new: Path) -> str | None:
     """
     if given is None:
         return _fetched(root, base, new)
-    return _given(root, given, base, new)
+    packed = new.with_name("packed")
+    try:
+        if given.is_dir():
+            shutil.copytree(given, packed, ignore=lambda _, names: NOT_OURS & set(names))
+        else:
+            shutil.unpack_archive(given, packed, "zip")
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UpdateError(f"{given} cannot be read ({error}): give a folder or a zip.") from error
+    found = [*packed.glob("course/paths.py"), *packed.glob("*/course/paths.py")]
+    if not found:
+        raise UpdateError(f"{given} holds no course: nothing was changed.")
+    found[0].parents[1].rename(new)  # a forge packs it into a folder
+    _export(root, _base(root) if (root / ".git").exists() else None, base)
+    return None
 
 
 def _fetched(root, base, new):
@@ -84,21 +97,3 @@ def _export(root, tree, to):
     if tree:
         with tarfile.open(fileobj=io.BytesIO(git(root, "archive", tree))) as archive:
             archive.extractall(to, filter="data")
-
-
-def _given(root, given, base, new):
-    try:
-        if given.is_dir():
-            shutil.copytree(given, new, ignore=lambda _, names: NOT_OURS & set(names))
-        else:
-            with zipfile.ZipFile(given) as archive:
-                archive.extractall(new)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UpdateError(f"{given} cannot be read ({error}): give a folder or a zip.") from error
-    if inner := next(new.glob("*/course/paths.py"), None):  # as a forge packs it
-        inner.parents[1].rename(new.with_name("inner"))
-        shutil.rmtree(new)
-        new.with_name("inner").rename(new)
-    if not (new / "course" / "paths.py").is_file():
-        raise UpdateError(f"{given} holds no course: nothing was changed.")
-    _export(root, _base(root) if (root / ".git").exists() else None, base)
