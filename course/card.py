@@ -6,7 +6,6 @@ person can say stands open on the page, to be written into it.
 """
 
 import json
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,8 +72,8 @@ def keep(
 
 def _borrowed(name):
     try:
-        asset = asdict(assets.about(name)) | {"size": assets.about(name).size}
-        return {key: asset[key] for key in ("name", "what", "size", "licence", "origin")}
+        asset = assets.about(name)
+        return {key: getattr(asset, key) for key in ("name", "what", "size", "licence", "origin")}
     except assets.AssetError:
         return {"name": name, "what": "your own", "size": "", "licence": "look it up", "origin": ""}
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from course import dials, paths
 from course.claims import Claims
+from helpers import assets
 
 
 def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
@@ -22,7 +23,7 @@ def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
     """
     dial = dials.read(chapter)
     bring(chapter)
-    from helpers import assets, ready  # brings TensorFlow, in which a wrong dial need not wait
+    from helpers import ready  # brings TensorFlow, for which a wrong dial need not wait
 
     ready.report(dial.seed)
     if dial.changed:
@@ -33,8 +34,6 @@ def start(chapter: str) -> tuple[SimpleNamespace, Claims]:
 
 def bring(*chapters: str) -> None:
     """Bring the files of these chapters from COURSE_MIRROR in the profile `full`, or do nothing."""
-    from helpers import assets
-
     if assets.profile() == "full" and os.environ.get("COURSE_MIRROR"):
         from course import fetch
 

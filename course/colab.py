@@ -11,10 +11,7 @@ COLABS = ("tensorflow", "numpy", "ipywidgets")  # built for Colab's machines: ne
 
 
 def set_up(root: Path = ROOT) -> None:
-    """Install gensim and the course, silently.
-
-    Args:
-        root: the folder of the course.
+    """Install gensim and the course, which is in the folder `root`, silently.
 
     Raises:
         subprocess.CalledProcessError: pip could not.

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -62,10 +63,9 @@ def packages() -> Lines:
     wrong = []
     for need in needs:
         bare = f"{need.name}{need.specifier}"
-        try:
+        found = None
+        with suppress(importlib.metadata.PackageNotFoundError):
             found = importlib.metadata.version(need.name)
-        except importlib.metadata.PackageNotFoundError:
-            found = None
         if found is None or not need.specifier.contains(found, prereleases=True):
             what = f"{bare} is asked for, {f'{found} found' if found else 'missing'}"
             wrong.append((BAD, what, f"run: {sys.executable} -m pip install '{bare}'"))
@@ -93,8 +93,7 @@ def cache() -> Lines:
     missing = store.missing("all")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         if not missing:
             return [(GOOD, f"cache {folder}, which holds everything and may only be read", "")]
@@ -125,11 +124,8 @@ def keras() -> Lines:
     """What KERAS_BACKEND and keras.json ask of Keras, and then whether TensorFlow starts."""
     folder = os.environ.get("KERAS_HOME") or "~/.keras"
     file, asked = Path(os.path.expanduser(folder), "keras.json"), {}
-    if file.is_file():
-        try:
-            asked = dict(json.loads(file.read_text(encoding="utf-8")))
-        except ValueError:
-            asked = {}  # so does Keras
+    with suppress(OSError, ValueError):  # so does Keras
+        asked = dict(json.loads(file.read_text(encoding="utf-8")))
     fixes = dict.fromkeys(KERAS, f"delete {file}, Keras then writes a good one")
     if backend := os.environ.get("KERAS_BACKEND"):
         asked["backend"], fixes["backend"] = backend, "unset KERAS_BACKEND"

@@ -22,10 +22,8 @@ KEEP_BOTH = "{}: you and the release changed {}. The release's is in place, your
 def plan(root: Path, base: Path, new: Path) -> tuple[dict[Path, bytes | None], list[str]]:
     """What to write into `root`, by path below it (None: delete), and what to say of it.
 
-    Args:
-        root: her files, which are only read.
-        base: the release that she began with; empty where nobody knows it.
-        new: the release that comes in.
+    `root` has her files, which are only read; `base` the release that she began with, or nothing
+    where nobody knows it; `new` the release that comes in.
     """
     files: dict[Path, bytes | None] = {}
     said = []

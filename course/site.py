@@ -89,12 +89,9 @@ def card(path: Path, notebook: nbformat.NotebookNode) -> dict[str, str | None]:
 
 
 def mended(text: str, folder: Path, pages: set[Path]) -> str:
-    """Text in which links to files that are no pages lead to the repository, or are words alone.
+    """Markdown in which links to files beside `pages` lead to the repository, or are words alone.
 
-    Args:
-        text: Markdown.
-        folder: where its links start from.
-        pages: files that are on the site.
+    Links start from `folder`.
     """
     address = stamp.address()
 

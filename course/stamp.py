@@ -56,9 +56,7 @@ def badge(public: str, notebook: str) -> str:
 def stamp(root: Path = paths.ROOT, *, write: bool = True) -> list[Path]:
     """Stamp the address everywhere and return the files that change by it, so none if all is well.
 
-    Args:
-        root: the folder of the course.
-        write: False to look only.
+    With `write` False it only looks.
 
     Raises:
         StampError: as of `address`; also if README.md has no place for a badge.

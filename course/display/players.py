@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from IPython.display import Audio
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from helpers import plots
 
@@ -66,7 +68,12 @@ def listen_along(
         lines.append(f"patch around {moment:.2f} s: {shares}")
     moments = {"left": LEFT, "width": RIGHT - LEFT, "seconds": [float(each) for each in seconds],
                "length": len(log_mel) * scale.hop / scale.rate, "lines": lines}
-    picture = _panels(figures.draw_through_time, log_mel, curves, seconds, scale)
+    with rc_context(plots.STYLE):
+        figure = Figure((8, 3.6))  # untrimmed: the cursor must know where second 0 lies
+        axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
+        figures.draw_through_time(axes, log_mel, curves, seconds, scale)
+        picture = plots.encode(figure, trim=False)[0]
     data, move, run, named, shown = (
         html.escape(each, quote=True) for each in (json.dumps(moments), MOVE, RUN, title, alt)
     )
@@ -78,19 +85,6 @@ bottom: 12%; left: {100 * LEFT}%; border-left: 2px solid {plots.COLOURS[5]}; poi
 style="width: 100%" ontimeupdate="{move}" onplay="{run}"></audio>
 <output style="display: block">{html.escape(lines[0])}</output></div>"""
     plots.show_html(page, f"{title}: a player over this figure. {alt}")
-
-
-def _panels(draw, log_mel, curves, seconds, scale):
-    """The figure, untrimmed: the cursor must know where second 0 lies."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(plots.STYLE):
-        figure = Figure((8, 3.6))
-        axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
-        draw(axes, log_mel, curves, seconds, scale)
-        return plots.encode(figure, trim=False)[0]
 
 
 def _source(waveform, rate):

@@ -23,7 +23,7 @@ from course.editions.notebook import EditionError, asked, failing
 from helpers import disk
 
 KINDS = ("student", "solved", "slides")
-NO_DIALS = SimpleNamespace(changed=(), exercises="all")
+NO_DIALS = SimpleNamespace(changed=())
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 README = Path(__file__).with_name("README.md.j2")
 __all__ = ["EditionError", "asked", "build", "check", "failing", "slides"]

@@ -64,12 +64,8 @@ def choose(
 ) -> nbformat.NotebookNode:
     """A copy with the chosen exercises only; the others go with their text. Quizzes stay.
 
-    Exercises keep their numbers, so that everybody speaks of the same one.
-
-    Args:
-        notebook: a chapter.
-        chosen: "all", or names such as "freeze" or "images.freeze".
-        where: the notebook's name, for messages.
+    Exercises keep their numbers, so that everybody speaks of the same one. `chosen` is "all", or
+    names such as "freeze" or "images.freeze"; `where` is the notebook's name, for messages.
 
     Raises:
         EditionError: as of `pairs`; also for a name that no exercise has.

@@ -50,12 +50,9 @@ def _mark(cell):
 
 
 def page(notebook: nbformat.NotebookNode, title: str, reveal: str = REVEAL) -> str:
-    """The reveal.js page of a notebook that `marked` has made.
+    """The page of a notebook that `marked` has made.
 
-    Args:
-        notebook: with a mark on each cell.
-        title: of the page.
-        reveal: where reveal.js is: an address, or a folder beside the page.
+    `reveal` is where reveal.js is: an address, or a folder beside the page.
     """
     exporter = SlidesExporter(
         extra_loaders=[FileSystemLoader(HERE)],
