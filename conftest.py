@@ -32,10 +32,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """What takes longest comes first, so that two processes end at about the same time."""
+    """What takes longest comes first, so that all processes end at about the same time."""
 
     def place(item):
-        order = "test_browser.py", ".ipynb", ".py"
+        order = "test_browser.py", "test_recipes.py", ".ipynb", "test_site.py", ".py"
         kind = next(i for i, ending in enumerate(order) if item.path.name.endswith(ending))
         return kind, -item.path.stat().st_size, item.path.name
 

@@ -5,16 +5,17 @@ import http.client
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
 
-import nbformat
 import numpy as np
 import pytest
 from PIL import Image
+from small import hidden_extras, says_what_is_absent
 
 from course import paths, run
 from helpers import ship
@@ -255,37 +256,12 @@ def test_it_needs_no_tensorflow_itself():
     assert done.stdout.split() == ["False", "False"]
 
 
-HIDE = """
-import sys
-
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {names!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-
-sys.meta_path.insert(0, Hidden())
-"""
-
-
+@pytest.mark.skipif(bool(shutil.which("chromedriver")), reason="test_browser.py shows it as well")
 def test_without_the_extras_the_chapter_says_what_is_absent_and_goes_on(tmp_path):
-    names = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx", "dask", "distributed"}
-    (tmp_path / "sitecustomize.py").write_text(HIDE.format(names=names))
-    notebook = nbformat.read(paths.NOTEBOOKS / "07_ship_it.ipynb", as_version=4)
-    tags = [" ".join(cell.metadata.get("tags", [])) for cell in notebook.cells]
-    pairs = zip(notebook.cells, tags, strict=True)  # the recipe and the solutions need no extras
-    notebook.cells = [cell for cell, tag in pairs if "recipe" not in tag and "solution" not in tag]
-    nbformat.write(notebook, tmp_path / "07_ship_it.ipynb")
     notebook = run.execute(
-        tmp_path / "07_ship_it.ipynb",
-        PYTHONPATH=os.pathsep.join([str(tmp_path), str(paths.ROOT)]),
+        paths.NOTEBOOKS / "07_ship_it.ipynb",
+        PYTHONPATH=os.pathsep.join([hidden_extras(tmp_path), str(paths.ROOT)]),
         COURSE_DIALS=str(paths.ROOT / "tests" / "dials"),
         COURSE_PROFILE="sample",
     )  # a cell that fails would raise
-    said = "".join(
-        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
-    )
-    for name in ("ai_edge_litert", "tf2onnx", "onnxruntime", "distributed"):
-        assert f"{name} is absent, so this is left out" in said
-    assert "SavedModel" in said and "clients for 1 s" in said
+    says_what_is_absent(notebook)
