@@ -1,8 +1,8 @@
 """Each chapter in JupyterLab, in a real browser: run, move, answer, look.
 
 The notebooks are those of the solved edition, with quick dials, so that every solution has to pass
-its check. The kernels lack the extras of chapter 07, which has to say so. Screenshots are kept under
-build/screenshots/, and what was measured in build/browser.json.
+its check. The kernels lack the extras of chapter 07, which has to say so. Screenshots are kept
+under build/screenshots/, and what was measured in build/browser.json.
 """
 
 import json
