@@ -920,6 +920,12 @@ def test_a_file_is_downloaded_once(shelf, server):
     assert server.seen.count(path) == 2
 
 
+def test_an_address_may_be_in_capitals(shelf, server, monkeypatch):
+    shelf.put("vgg16", "vgg.h5", b"weights")
+    monkeypatch.setenv("COURSE_MIRROR", server.address.replace("http", "HTTP"))
+    assert full("vgg16").read_bytes() == b"weights"
+
+
 def test_an_index_is_read_once_for_many_files(shelf, server):
     for name in ("vgg16", "resnet50", "yamnet"):
         shelf.put(name, f"{name}.zip", zipped(("d/a", name.encode())))

@@ -71,7 +71,6 @@ class Resuming:
 
     def __init__(self, part: Path, bar, patience: Patience, size: int | None = None):
         self.part, self.bar, self.patience, self.size = part, bar, patience, size
-        self.note = _note_of(part)
 
     def __call__(self, url: str, output_file: str, _pooch=None) -> None:
         """Bring the file of an address; the part stays until `discard` and is not asked for again.
@@ -128,7 +127,7 @@ class Resuming:
             if not start:
                 discard(self.part)
                 note = {"url": url, "validator": _validator(response), "size": total}
-                write_atomic(self.note, json.dumps(note).encode())
+                write_atomic(_note_of(self.part), json.dumps(note).encode())
             self.bar.reset(total=total)
             self.bar.n = self.bar.initial = start  # rate and time left count what comes now
             with open(self.part, "ab") as out:
@@ -154,7 +153,7 @@ class Resuming:
 
     def _read_note(self) -> dict:
         with suppress(OSError, ValueError):
-            return dict(json.loads(self.note.read_bytes()))
+            return dict(json.loads(_note_of(self.part).read_bytes()))
         return {}
 
 

@@ -253,10 +253,10 @@ class Store:
         pooch.get_logger().setLevel("WARNING")  # it would log each file
         with _bar(asset.name) as bar:
             remote = place.lower().startswith(("http://", "https://"))
-            way = Resuming(part_of(asset.name), bar, self.patience, asset.bytes)
+            resuming = Resuming(part_of(asset.name), bar, self.patience, asset.bytes)
+            way = resuming if remote else _copy
             try:
-                bring = way if remote else _copy
-                pooch.retrieve(place, known, fname=file.name, path=folder, downloader=bring)
+                pooch.retrieve(place, known, fname=file.name, path=folder, downloader=way)
             except ValueError as error:
                 discard(part_of(asset.name))
                 raise WrongFileError(f"it has not the checksum {known}{hint}") from error

@@ -18,8 +18,7 @@ TURNS = dict(zip(range(2, 9), (0, 3, 1, 5, 4, 6, 2), strict=True))  # EXIF to Im
 
 def read_image(name: str | Path, size: int, content: bytes | None = None) -> np.ndarray:
     """One image as uint8 RGB of shape (size, size, 3), stretched to a square; see `read`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large images and of odd EXIF entries
+    with warnings.catch_warnings(action="ignore"):  # Pillow's, of large images and odd EXIF
         rgb, _ = read(Path(name), content)
     return np.asarray(rgb.resize((size, size), Image.Resampling.BICUBIC))
 

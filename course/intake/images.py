@@ -136,8 +136,7 @@ def _keep_plain(table, target):
         whites[i] = rgb.info.get("white", 0)
         return file
 
-    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
-        warnings.simplefilter("ignore")  # Pillow warns of large images and of odd EXIF entries
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as threads:  # Pillow's
         kept = list(progress(threads.map(keep, range(len(table))), "images", len(table)))
         white = whites.max()
         dark = np.flatnonzero((whites > 0) & (whites < white))

@@ -2,7 +2,6 @@
 
 import io
 import re
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +96,7 @@ def _with_size(wav):
         at += 8 + size + size % 2
     rest = wav[at + 8 :]
     tags = rest[:4].isalpha() and int.from_bytes(rest[4:8], "little") <= len(rest) - 8
-    return wav[: at + 4] + struct.pack("<I", 0 if tags else len(rest)) + rest
+    return wav[: at + 4] + (0 if tags else len(rest)).to_bytes(4, "little") + rest
 
 
 def _lost_its_end(header):
