@@ -5,9 +5,7 @@ its spectrogram is made inside, so the preprocessing belongs to the model.
 """
 
 # ruff: noqa: I001  (a line per module; `yamnet` last, so that `audio.yamnet` is the function)
-from helpers.audio.data import (
-    OTHER, RATE, clip_table, fit_length, load, read_clip,
-)  # fmt: skip
+from helpers.audio.data import OTHER, RATE, clip_table, fit_length, load, read_clip
 from helpers.audio.spectrograms import (
     HOP, PATCH, PATCH_HOP, WINDOW, log_mel, padded_length, patches,
 )  # fmt: skip

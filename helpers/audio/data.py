@@ -78,14 +78,13 @@ def fit_length(waveform: np.ndarray, samples: int) -> np.ndarray:
 def load(dataset: str | Path = "coughs", *, per_class: int = 1, positive: str = "auto") -> Data:
     """One kind of sound against all others, every clip decoded once and of one length.
 
+    Waveforms are float32 (n, samples) at 16 kHz, as long as the longest clip but at most 10 s;
+    labels are int32; the table is that of `clip_table`.
+
     Args:
         dataset: "coughs", the bundled sounds, or a folder in ESC-50's layout.
         per_class: how many training clips each class must have.
         positive: the kind with label 1; see `clip_table`.
-
-    Returns:
-        Waveforms, float32 (n, samples) at 16 kHz, as long as the longest clip but at most 10 s;
-        labels int32; the table of `clip_table`.
 
     Raises:
         ValueError: as `clip_table`; or a clip cannot be read, or a class has too few.
@@ -115,17 +114,15 @@ def clip_table(
 
     Folds 1 to 3 become train, 4 validation, 5 test. In each split both classes have equally many
     clips (ESC-50 has 40 coughs in 2,000): the larger class is drawn down, other sounds evenly
-    over their kinds and the positive kind evenly over its recordings.
+    over their kinds and the positive kind evenly over its recordings. One row per clip in the
+    order of the splits: split, path, kind (the category), recording (ESC-50's src_file), label;
+    and beside the table the names of the two classes.
 
     Args:
         root: holds `meta/esc50.csv` and `audio/`.
         positive: the category with label 1; "auto" is coughing or, where there is none, the last
             category by name.
         seed: of the draw.
-
-    Returns:
-        One row per clip in the order of the splits: split, path, kind (the category), recording
-        (ESC-50's src_file), label; and the names of the two classes.
 
     Raises:
         ValueError: the folder has another layout, a clip is missing, there is no such category,
@@ -163,15 +160,11 @@ def _balanced(table, root, rng):
                 "fold both."
             )
         for clips, by in zip(both, ("kind", "recording"), strict=True):
-            chosen.append(_evenly(clips, by, count, rng).sort_index())
+            # Equally many of each kind, or of each recording, as far as there are.
+            turn = clips.sample(frac=1, random_state=rng).groupby(by).cumcount()
+            drawn = turn.sort_values(kind="stable").index[:count]
+            chosen.append(clips.loc[drawn].sort_index())
     return pd.concat(chosen, ignore_index=True)
-
-
-def _evenly(rows, by, count, rng):
-    """`count` random rows, equally many of each value of a column as far as there are."""
-    shuffled = rows.sample(frac=1, random_state=rng)
-    turn = shuffled.groupby(by).cumcount()
-    return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")[:count]]
 
 
 def _read_meta(root):

@@ -53,7 +53,9 @@ def front_end(
     """
     with plots.canvas(1, 4, (2.5, 2.5), alt) as axes:
         wave, linear, filters, mel = axes[0]
-        _wave(wave, waveform, "1. the wave", scale)
+        time = np.arange(len(waveform)) / scale.rate
+        wave.plot(time, waveform, color=plots.COLOURS[0], linewidth=0.4)
+        wave.set(title="1. the wave", xlabel="s")
         place = (0, len(spectrum) * scale.hop / scale.rate, 0, scale.rate / 2000)
         linear.imshow(spectrum.T, origin="lower", aspect="auto", cmap="magma", extent=place,
                       vmin=0, vmax=np.quantile(spectrum, 0.99))
@@ -109,11 +111,6 @@ def occlusion(
             shades.set(data=100 * heat.T, cmap=plots.two_sided(), clim=(-most, most))
         bar = below.figure.colorbar(shades, ax=list(axes[1]), aspect=14)
         bar.set_label(f"points of {class_name}\nlost when covered", size=9)
-
-
-def _wave(axis, sound, title, scale):
-    axis.plot(np.arange(len(sound)) / scale.rate, sound, color=plots.COLOURS[0], linewidth=0.4)
-    axis.set(title=title, xlabel="s")
 
 
 def _spectrogram(axis, log_mel, title, scale, colours_of):

@@ -43,21 +43,12 @@ class YamnetLayer(HubLayer):
         signature = tf.TensorSpec([self.width], tf.float32)
         return tf.map_fn(hear, waveforms, fn_output_signature=signature)
 
-    def get_config(self):
-        """The arguments, for saving."""
-        config = super().get_config()
-        config.pop("output")
-        return config
-
 
 def yamnet(module: str = "yamnet") -> keras.Model:
-    """YAMNet from TensorFlow Hub as a frozen feature extractor.
+    """YAMNet, frozen: from waveforms (n, samples), -1 to 1, 16 kHz, to embeddings of clips (n, d).
 
     Args:
         module: the name of an asset, or the folder of a SavedModel with the same call.
-
-    Returns:
-        A model from waveforms (n, samples), -1 to 1, 16 kHz, to one embedding per clip (n, d).
     """
     waveforms = keras.Input((None,), name="waveforms")
     return keras.Model(waveforms, YamnetLayer(module)(waveforms), name="yamnet")
