@@ -65,13 +65,8 @@ class HubLayer(keras.layers.Layer):
 
     def get_config(self):
         """Return what saving needs: the name of the module, not its files."""
-        return {
-            **super().get_config(),
-            "module": self.module,
-            "output": self.chosen,
-            "batch_norm": self.batch_norm,
-            "profile": self.profile,
-        }
+        own = {"module": self.module, "output": self.chosen, "batch_norm": self.batch_norm}
+        return {**super().get_config(), **own, "profile": self.profile}
 
 
 def _load(folder):

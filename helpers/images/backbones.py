@@ -11,16 +11,11 @@ from helpers.ready import keras
 def vgg16(size: int | None = None) -> keras.Model:
     """VGG16 without its top (Simonyan and Zisserman, 2015), frozen.
 
-    It is `keras.applications.VGG16(weights="imagenet", include_top=False)` from a file. In the
-    profile `sample`, and where the weights of `full` are missing, it is a narrow one: the same
-    layers with fewer channels; in `full` it shrinks images to the size it was trained on.
-
-    Args:
-        size: height and width of the images; that of the profile if None.
-
-    Returns:
-        A model from what `keras.applications.vgg16.preprocess_input` makes of images
-        (n, size, size, 3) to maps (n, size / 32, size / 32, channels).
+    It goes from what `keras.applications.vgg16.preprocess_input` makes of images
+    (n, size, size, 3) to maps (n, size / 32, size / 32, channels), as Keras's own does with
+    `weights="imagenet", include_top=False`. In the profile `sample`, and where the weights of
+    `full` are missing, it is a narrow one: the same layers with fewer channels; in `full` it
+    shrinks images to the size it was trained on. `size` None is the images' size of the profile.
 
     Raises:
         ValueError: the file is not of its weights.
@@ -36,9 +31,7 @@ def vgg16(size: int | None = None) -> keras.Model:
     if asset.profile != assets.profile():
         trained = image_size(asset.profile)
         x = keras.layers.Resizing(trained, trained, antialias=True, name=f"to_{trained}_pixels")(x)
-    model = keras.applications.VGG16(
-        include_top=False, weights=None, input_tensor=x, name="vgg16"
-    )
+    model = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
     model = narrow(keras.Model(prepared, model.output, name="vgg16"), asset.settings["width"])
     try:
         model.load_weights(str(weights))
@@ -66,25 +59,23 @@ def narrow(model: keras.Model, width: float) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
-def mobilenet_v2(size: int | None = None, *, batch_norm: bool = False) -> keras.Model:
+def mobilenet_v2(size: int | None = None) -> keras.Model:
     """MobileNetV2 (Sandler et al., 2018) of TensorFlow Hub: images to features (n, channels).
 
-    Args:
-        size: height and width of the images; that of the profile if None.
-        batch_norm: whether fine-tuning may move its batch-normalisation statistics.
+    The images have `size` pixels in height and width; if None, as many as those of the profile.
     """
-    module = HubLayer("mobilenet-v2-feature-vector", batch_norm=batch_norm, name="mobilenet")
-    return _hub_model(module, size, "mobilenet_v2")
+    module = HubLayer("mobilenet-v2-feature-vector", name="mobilenet")
+    return _hub_model(module, size or image_size(), "mobilenet_v2")
 
 
-def mobilenet_v2_classifier(size: int | None = None) -> tuple[keras.Model, tuple[str, ...]]:
+def mobilenet_v2_classifier() -> tuple[keras.Model, tuple[str, ...]]:
     """MobileNetV2 with its top: a model from images to logits (n, classes), and class names."""
     module = HubLayer("mobilenet-v2-classification", name="mobilenet")
-    return _hub_model(module, size, "mobilenet_v2_classifier"), _source_classes(module)
+    return _hub_model(module, image_size(), "mobilenet_v2_classifier"), _source_classes(module)
 
 
 def _hub_model(module, size, name):
-    pixels = keras.Input((size or image_size(),) * 2 + (3,), name="images")
+    pixels = keras.Input((size, size, 3), name="images")
     # Modules of TensorFlow Hub take 0 to 1.
     return keras.Model(pixels, module(keras.layers.Rescaling(1 / 255)(pixels)), name=name)
 

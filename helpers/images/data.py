@@ -17,15 +17,14 @@ MINIMUM = {"validation": 2, "test": 3}  # images per class; of train it is a par
 def load(dataset: str | Path, *, per_class: int = 1, size: int | None = None) -> Data:
     """Load a task whose images lie in folders by split and class.
 
+    Images are uint8 (n, size, size, 3) and labels int32 (n,), classes in the order of the
+    alphabet; the table has the columns split, label and path.
+
     Args:
         dataset: "cats-vs-dogs", the bundled data; or a folder with the folders train, validation
             and test, each with one folder per class, each with image files.
         per_class: training images that each class must have.
         size: height and width in pixels; that of the profile's backbones if None.
-
-    Returns:
-        uint8 images (n, size, size, 3) and int32 labels (n,); class names in the order of the
-        alphabet; a table with the columns split, label and path.
 
     Raises:
         ValueError: the folder is laid out differently, the splits have different classes, a class
