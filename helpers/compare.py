@@ -25,7 +25,8 @@ def learning_curve(
     """Train with few and with many labels, several times each, and test each time.
 
     All methods draw the same examples of `data.train` for the same seed and budget, so that their
-    curves can be compared pair by pair.
+    curves can be compared pair by pair. One row per training: method, labels (per class), seed,
+    accuracy and recall (0 to 1), parameters (trainable ones), seconds.
 
     Args:
         fit: trains on examples with a seed and returns a Keras model.
@@ -35,12 +36,7 @@ def learning_curve(
         method: the name of the curve.
         positive: the class whose recall is reported.
         batch_size: examples that are tested at a time.
-        probabilities: whether to keep what each model predicts for the test split.
-
-    Returns:
-        One row per training: method, labels (per class), seed, accuracy and recall (0 to 1),
-        parameters (trainable ones), seconds; if asked, probabilities, an array of shape
-        (n, classes).
+        probabilities: whether to keep what each model predicts for the test split, (n, classes).
 
     Raises:
         ValueError: a class has fewer examples than a budget.

@@ -11,12 +11,11 @@ from helpers.data import SPLITS, Data, Examples
 def load(dataset: str | Path = "film-reviews", *, per_class: int = 1) -> Data:
     """Reviews as `x` (object array of str, shape (n,)) and their classes as `y` (int32).
 
+    Class names are in alphabetical order, numbers by value; the table has text, label and split.
+
     Args:
         dataset: "film-reviews", or the path of a CSV file as above.
         per_class: how many training reviews each class must have.
-
-    Returns:
-        The class names in alphabetical order, numbers by value; a table of text, label, split.
 
     Raises:
         ValueError: the file is missing or no such CSV, or a class has too few training reviews.
