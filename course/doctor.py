@@ -97,12 +97,11 @@ def cache() -> Lines:
     except OSError as error:
         if not missing:
             return [(GOOD, f"cache {folder}, which holds everything and may only be read", "")]
-        if folder.is_dir():  # a class may share one
-            lacking = ", ".join(asset.name for asset in missing)
-            verdict, what = HINT, f"cache {folder} may only be read and for full lacks {lacking}"
-        else:
-            verdict, what = BAD, f"the cache {folder} cannot be made ({error.strerror})"
-        return [(verdict, what, "set COURSE_CACHE to a folder that you may write in")]
+        fix = "set COURSE_CACHE to a folder that you may write in"
+        if not folder.is_dir():
+            return [(BAD, f"the cache {folder} cannot be made ({error.strerror})", fix)]
+        lacking = ", ".join(asset.name for asset in missing)  # a class may share the folder
+        return [(HINT, f"cache {folder} may only be read and for full lacks {lacking}", fix)]
     needed, free = store.room(missing)
     text = f"cache {folder} with {free / 1e6:,.1f} MB free; what is missing of the full profile "
     text += f"needs {needed / 1e6:,.1f} MB"

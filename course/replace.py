@@ -17,10 +17,8 @@ def replace(root: Path, files: dict[Path, bytes | None], backup: Path) -> None:
     for path in there:
         (backup / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / path, backup / path)
-    done = []
     try:
         for path, content in files.items():
-            done.append(path)
             if content is None:
                 (root / path).unlink()
             else:
@@ -28,7 +26,7 @@ def replace(root: Path, files: dict[Path, bytes | None], backup: Path) -> None:
                 if path in there:
                     shutil.copymode(backup / path, root / path)
     except BaseException:
-        for path in done:
+        for path in files:  # whichever it was that failed
             with suppress(OSError):  # on a full disk, say; the copy is there in any case
                 if path not in there:
                     (root / path).unlink(missing_ok=True)

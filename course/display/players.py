@@ -33,7 +33,6 @@ def players(
 
     Args:
         waveforms: float of shape (samples,), -1 to 1; a quiet one stays quiet.
-        titles: one for each.
         columns: players side by side.
         rate: samples per second; that of `helpers.audio` if None.
     """
@@ -57,8 +56,6 @@ def listen_along(
     Args:
         waveform: (samples,), -1 to 1.
         log_mel, curves, seconds, scale: as for `figures.draw_through_time`.
-        title: a line above.
-        alt: what the figure shows.
     """
     from helpers.audio import figures
 

@@ -75,7 +75,6 @@ def upload(function: Callable, accept: str, *, title: str) -> None:
     Args:
         function: called with (name, content) of the file; it draws with `plots`, and prints.
         accept: endings, such as ".png,.jpg".
-        title: a line above the button.
     """
     words = f"{title} In JupyterLab, run this cell: a button takes your file ({accept})."
 

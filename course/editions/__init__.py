@@ -59,7 +59,6 @@ def build(
         content: where the files of exercises are.
         given: a folder of dials that go before the course's own. For slides, chapters whose
             figures they change are run anew.
-        force: see `out`.
         reveal: for slides, an address or a folder of reveal.js.
 
     Raises:

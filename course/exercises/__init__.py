@@ -114,7 +114,6 @@ def check(name: str, answer: Any, *, own: bool = True) -> None:
     """Print what the check says: not started, not yet and why, or correct; hints lie below.
 
     Args:
-        name: of the exercise.
         answer: what the learner made; three dots where nothing was.
         own: whether it is the learner's own. The folded solutions are not: nothing is noted.
 
