@@ -278,8 +278,10 @@ def test_faults_of_a_folder_are_named(own, tmp_path):
     fails("at least two classes, and has only hum", own)
     (own / "whistle").mkdir()
     fails("hum holds no sounds: fill the folder or remove it", own)
-    save(own / "whistle" / "whistle.wav", tone(300))
-    (own / "hum" / "voice.wav").write_text("x")
+    for kind in ("hum", "whistle"):
+        (own / kind / "voice.wav").write_text("x")
+    fails("hum has clips of 0 recordings.*2 cannot be read: .*voice.wav is not a sound", own)
+    save(own / "whistle" / "voice.wav", tone(300))
     fails("hum has clips of 0 recordings.*1 cannot be read: .*voice.wav is not a sound", own)
     fails("hum has clips of 2 recordings", clips(tmp_path / "few", 2, 9))
     clips(own)

@@ -160,9 +160,9 @@ def _grouped(table, root, kinds, faults):
 def _without_copies(table):
     """One file of each sound; the recordings that its copies are named after become one."""
     folders.refuse_two_classes(table, "mark", "category", "sound")
-    names, marks = pd.factorize(table.src_file)[0], pd.factorize(table.mark)[0]
-    pairs = (np.ones(len(table)), (names, names.max() + 1 + marks))
-    size = names.max() + marks.max() + 2
-    _, groups = connected_components(csr_matrix(pairs, shape=(size, size)), directed=False)
+    nodes = pd.factorize(pd.concat([table.src_file, table.mark]))[0]
+    names, marks = np.split(nodes, 2)
+    pairs = csr_matrix((np.ones(len(table)), (names, marks)), shape=(len(nodes), len(nodes)))
+    groups = connected_components(pairs, directed=False)[1]
     table = table.assign(src_file=table.groupby(groups[names]).src_file.transform("min"))
     return table.drop_duplicates("mark").reset_index(drop=True)
