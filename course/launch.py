@@ -49,16 +49,11 @@ def chapters() -> list[Chapter]:
         minutes = re.search(r"[Aa]bout (\d+) minutes", first)
         every = cells.registered(paths.EXERCISES / f"{paths.topic(file.stem)}.py")
         todo = [(name, each) for (_, name), each in every.items() if name not in solved]
-        found.append(
-            Chapter(
-                title=first.splitlines()[0].removeprefix("# "),
-                link=f"../{file.relative_to(paths.ROOT).as_posix()}",
-                reading=int(minutes[1]) if minutes else 0,
-                done=len(every) - len(todo),
-                total=len(every),
-                open=todo,
-            )
-        )
+        title = first.splitlines()[0].removeprefix("# ")
+        reading = int(minutes[1]) if minutes else 0
+        link = f"../{file.relative_to(paths.ROOT).as_posix()}"
+        done = len(every) - len(todo)
+        found.append(Chapter(title, link, reading, done, len(every), open=todo))
     return found
 
 
