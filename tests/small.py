@@ -88,33 +88,3 @@ def small_chapter(answer="(0, 255)", first="from course import exercises"):
     for number, cell in enumerate(cells):
         cell.id = f"c{number}"
     return new.new_notebook(cells=cells)
-
-
-EXTRAS = {"ai_edge_litert", "onnx", "onnxruntime", "tf2onnx", "dask", "distributed"}
-HIDE = f"""
-import sys
-
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {EXTRAS}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-
-sys.meta_path.insert(0, Hidden())
-"""
-
-
-def hidden_extras(folder):
-    """The folder, for PYTHONPATH, now with a file that hides what chapter 07 can do without."""
-    (folder / "sitecustomize.py").write_text(HIDE, encoding="utf8")
-    return str(folder)
-
-
-def says_what_is_absent(notebook):
-    """Whether chapter 07 named each absent extra, and went on without it."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    said = "".join("".join(output.get("text", "")) for output in outputs)
-    for name in ("ai_edge_litert", "tf2onnx", "onnxruntime", "distributed"):
-        assert f"{name} is absent, so this is left out" in said
-    assert "SavedModel" in said and "clients for 1 s" in said

@@ -1,8 +1,9 @@
 """Each chapter in JupyterLab, in a real browser: run, move, answer, look.
 
 The notebooks are those of the solved edition, with quick dials, so that every solution has to pass
-its check. The kernels lack the extras of chapter 07, which has to say so. Screenshots are kept
-under build/screenshots/, and what was measured in build/browser.json.
+its check. The data are a person's own, of three classes, and the kernels lack the extras of chapter
+07, which has to say so. Screenshots are kept under build/screenshots/, and what was measured in
+build/browser.json.
 """
 
 import json
@@ -16,7 +17,7 @@ import urllib.request
 
 import nbformat
 import pytest
-from small import hidden_extras, says_what_is_absent
+from surroundings import hidden_extras, own_data, says_what_is_absent
 
 from course import editions, paths
 
@@ -86,7 +87,7 @@ def lab(tmp_path_factory):
     environment = {
         **os.environ,
         "PYTHONPATH": hidden_extras(folder),
-        "COURSE_DIALS": str(ROOT / "tests" / "dials"),
+        "COURSE_DIALS": str(own_data(folder / "own")),
         "COURSE_PROFILE": "sample",
         "COURSE_HOME": str(folder / "home"),
         "COURSE_PROGRESS": "1",

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from small import hidden_extras, says_what_is_absent
+from surroundings import hidden_extras, says_what_is_absent
 
 from course import paths, run
 from helpers import ship

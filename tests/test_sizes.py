@@ -7,25 +7,25 @@ import pytest
 from course import paths
 
 CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
-LINES = {"helpers": 2888, "course": 4140}  # with docstrings, as measured last
+LINES = {"helpers": 2815, "course": 4063}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
-    "course/intake/depth.py": 50,
+    "course/intake/depth.py": 42,
     "start.py": 380,
-    "course/site.py": 200,
-    "helpers/engines.py": 120,
-    "helpers/shift.py": 100,
-    "helpers/ship.py": 190,
-    "course/card.py": 130,
-    "course/launch.py": 120,
-    "course/merge.py": 130,
-    "course/release.py": 120,
-    "course/replace.py": 45,
-    "course/update.py": 75,
-    "course/review.py": 120,
+    "course/site.py": 196,
+    "helpers/engines.py": 117,
+    "helpers/shift.py": 99,
+    "helpers/ship.py": 187,
+    "course/card.py": 127,
+    "course/launch.py": 98,
+    "course/merge.py": 125,
+    "course/release.py": 99,
+    "course/replace.py": 36,
+    "course/update.py": 61,
+    "course/review.py": 109,
 }
 LONGEST = 60
-LONG, MANY = 40, 3  # so many functions may be longer than LONG, beside checks of exercises
+LONG, MANY = 40, 1  # so many functions may be longer than LONG, beside checks of exercises
 
 
 def files(floor):
