@@ -60,10 +60,11 @@ what we wish the ratio to be. On {machine}, {date}.
 - `augmentation`: the three random layers cost nearly as much as the network. Mirroring, turning and
   zooming in a single affine step would take about 6 of the 11 ms away, some 6 seconds in chapter
   01; the page keeps the three layers of Keras that a reader can take away.
-- `draws`: a training of this size keeps one core busy and gains nothing from the second, so two at
-  a time are faster as soon as there are enough of them to pay for starting two processes. The
-  chapters do not do it: a page trains one compiled model again and again, which two cannot share,
-  and the seconds in its tables would be those of trainings that hinder each other.
+- `draws`: a training of this size keeps one core busy and gains little from the second, so two at a
+  time pay as soon as there are enough of them for starting two processes. Twenty, as many as a
+  chapter has, are a tie. The chapters do not do it: a page trains one compiled model again and
+  again, which two cannot share, and the seconds in its tables would be those of trainings that
+  hinder each other.
 - `lstm`: batches of reviews of about the same length. It is not used either: half-sorted batches
   are another training. XLA (`jit_compile=True`) halves a step, and loses it again in compiling once
   for each model and each size of a batch.
