@@ -57,9 +57,9 @@ what we wish the ratio to be. On {machine}, {date}.
   0.85 of that in Keras as well. We do not use it behind the module's back, because its weights are
   a copy, and would be those of before after fine-tuning.
 - `tutorial`: ten passes against one, so about ten is all there is to gain.
-- `augmentation`: the three random layers cost nearly as much as the network. Mirroring, turning and
-  zooming in a single affine step would take about 6 of the 11 ms away, some 6 seconds in chapter
-  01; the page keeps the three layers of Keras that a reader can take away.
+- `augmentation`: the three random layers take about 11 ms of a step, one affine layer alone 5. All
+  in one would so save some 6 seconds of processor time in chapter 01; the page keeps the three
+  layers of Keras that a reader can take away.
 - `draws`: a training of this size keeps one core busy and gains little from the second, so two at a
   time pay as soon as there are enough of them for starting two processes. Twenty, as many as a
   chapter has, are a tie. The chapters do not do it: a page trains one compiled model again and
@@ -68,8 +68,9 @@ what we wish the ratio to be. On {machine}, {date}.
 - `lstm`: batches of reviews of about the same length. It is not used either: half-sorted batches
   are another training. XLA (`jit_compile=True`) halves a step, and loses it again in compiling once
   for each model and each size of a batch.
-- `decoding`: most of it is the resizing, bicubic over all pixels. Bilinear would bring the row to
-  about 1.15, but every figure with images, and the bundled networks, rest on the other.
+- `decoding`: two thirds of it are the resizing, bicubic over all pixels. Bilinear takes 0.6 of that,
+  which would bring the row to about 1.15, but every figure with images, and the bundled networks,
+  rest on bicubic.
 """
 
 
