@@ -68,7 +68,7 @@ what we wish the ratio to be. On {machine}, {date}.
 - `lstm`: batches of reviews of about the same length. It is not used either: half-sorted batches
   are another training. XLA (`jit_compile=True`) halves a step, and loses it again in compiling once
   for each model and each size of a batch.
-- `decoding`: two thirds of it are the resizing, bicubic over all pixels. Bilinear takes 0.6 of that,
+- `decoding`: two thirds of it are the resizing, bicubic over all pixels. Bilinear takes 0.6 of it,
   which would bring the row to about 1.15, but every figure with images, and the bundled networks,
   rest on bicubic.
 """
