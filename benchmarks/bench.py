@@ -17,8 +17,10 @@ import tempfile
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ.setdefault("COURSE_PROGRESS", "0")
 
@@ -48,26 +50,29 @@ what we wish the ratio to be. On {machine}, {date}.
 
 ## What stands behind the rows
 
+Numbers in this list were measured once, on 2 cores of AMD EPYC in November 2026; `make bench` does
+not repeat them.
+
 - `mobilenet`, `vgg16`: how far LiteRT leads depends on the processor more than on the network:
   least where TensorFlow has oneDNN and AVX-512, most where it has neither
   (`TF_ENABLE_ONEDNN_OPTS=0 make bench` shows it). Converting takes about three seconds.
   `transfer.extract` therefore times Keras first, and takes LiteRT only where much is left to do and
   LiteRT is ahead; `large` is what comes of it.
 - `yamnet`: the module hears one clip at a time. Its body with all patches in one batch takes about
-  0.85 of that in Keras as well. We do not use it behind the module's back, because its weights are
-  a copy, and would be those of before after fine-tuning.
+  0.85 of that in Keras as well. We do not use it behind the module's back: its weights are a
+  copy, which fine-tuning would leave out of date.
 - `tutorial`: ten passes against one, so about ten is all there is to gain.
 - `augmentation`: the three random layers take about 11 ms of a step, one affine layer alone 5. All
-  in one would so save some 6 seconds of processor time in chapter 01; the page keeps the three
-  layers of Keras that a reader can take away.
+  in one would so save some 6 seconds of processor time in the 920 steps of chapter 01; the page
+  keeps the three layers of Keras that a reader can take away.
 - `draws`: a training of this size keeps one core busy and gains little from the second, so two at a
   time pay as soon as there are enough of them for starting two processes. Twenty, as many as a
   chapter has, are a tie. The chapters do not do it: a page trains one compiled model again and
   again, which two cannot share, and the seconds in its tables would be those of trainings that
   hinder each other.
 - `lstm`: batches of reviews of about the same length. It is not used either: half-sorted batches
-  are another training. XLA (`jit_compile=True`) halves a step, and loses it again in compiling once
-  for each model and each size of a batch.
+  are another training. With XLA (`jit_compile=True`) a step takes 0.45 to 0.6 of its time, and
+  compiling once for each model and each size of a batch takes as much again as that saves.
 - `decoding`: two thirds of it are the resizing, bicubic over all pixels. Bilinear takes 0.6 of it,
   which would bring the row to about 1.15, but every figure with images, and the bundled networks,
   rest on bicubic.
@@ -104,6 +109,13 @@ def in_litert(model, batch):
         return engines._convert(model, function, batch.shape), function  # noqa: SLF001
 
 
+@contextmanager
+def nothing_kept():
+    """An empty cache, so that features have to be computed."""
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, COURSE_CACHE=folder):
+        yield
+
+
 def one_split(x):
     nothing = Examples(x[:1], np.zeros(1, "int32"))
     return Data(Examples(x, np.zeros(len(x), "int32")), nothing, nothing, ("one",))
@@ -129,10 +141,8 @@ def large():
     lite, _ = in_litert(model, x[0])
 
     def extracted():
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["COURSE_CACHE"] = folder
+        with nothing_kept():
             transfer.extract(model, data)
-            del os.environ["COURSE_CACHE"]
 
     return alternate(extracted, lambda: [lite(batch) for batch in x], 1)
 
@@ -162,15 +172,12 @@ def again():
     model = images.mobilenet_v2()
     batches = [RNG.integers(0, 256, (4, 96, 96, 3)).astype("uint8") for _ in range(2 + ROUNDS)]
     small = iter(map(one_split, batches))
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["COURSE_CACHE"] = folder
+    with nothing_kept():
         transfer.extract(model, next(small))
-        found = alternate(
+        return alternate(
             lambda: transfer.extract(model, next(small)),
             lambda: model(batches[0], training=False),
         )
-        del os.environ["COURSE_CACHE"]
-    return found
 
 
 def tutorial():
@@ -183,11 +190,9 @@ def tutorial():
     model.fit(x[:32], y[:32], verbose=0)
 
     def extracted():
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["COURSE_CACHE"] = folder
+        with nothing_kept():
             features = transfer.extract(backbone, data)
             transfer.fit_head(Examples(features.train.x, y))
-            del os.environ["COURSE_CACHE"]
 
     return alternate(lambda: model.fit(x, y, epochs=10, verbose=0), extracted, 2)
 
@@ -196,7 +201,7 @@ def tutorial():
 
 
 def small_network(*first):
-    """The network that chapter 01 trains from scratch, compiled, behind some layers."""
+    """A compiled network like the one that chapter 01 trains from scratch, behind some layers."""
     layers = keras.layers
     model = keras.Sequential([keras.Input((96, 96, 3)), *first, layers.Rescaling(1 / 255)])
     for channels, stride in ((16, 2), (32, 1), (64, 1), (128, 1)):
@@ -217,8 +222,8 @@ def changes():
 
 def trained(model, steps, seeds=(0,)):
     """Train from scratch once for each seed, on 20 random images."""
-    images = np.random.default_rng(0).integers(0, 256, (20, 96, 96, 3)).astype("uint8")
-    examples = Examples(images, (np.arange(20) % 2).astype("int32"))
+    x = np.random.default_rng(0).integers(0, 256, (20, 96, 96, 3)).astype("uint8")
+    examples = Examples(x, (np.arange(20) % 2).astype("int32"))
     for seed in seeds:
         training.reset_weights(model, seed)
         stream = training.batches(examples, 20, seed)
@@ -241,8 +246,9 @@ def draws():
     model, seeds = small_network(*changes()), list(range(20))
 
     def side_by_side():
-        os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as two:
+        one_each = patch.dict(os.environ, TF_NUM_INTRAOP_THREADS="1", OMP_NUM_THREADS="1")
+        spawn = multiprocessing.get_context("spawn")
+        with one_each, ProcessPoolExecutor(2, spawn) as two:
             list(two.map(draw, (seeds[::2], seeds[1::2])))
 
     return alternate(lambda: trained(model, 80, seeds), side_by_side, 1, time.perf_counter)
