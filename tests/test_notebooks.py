@@ -28,6 +28,8 @@ VARIES = re.compile(
     r"plots\.|figures\.|players\.|widgets\.|table\(|begin\(|mistakes\(|most_similar\(|round\("
     r"|:[,+]?\.\d|expect\("
 )
+# A printed result of training: another processor may round it otherwise. Versions are sanitised.
+MEASURED = re.compile(r"±|draws? ahead|\d ?%|(?<![\d.])\d+\.\d+(?![\d.])")
 PLACE = re.compile(r"/(home|root|tmp|work|Users)/|0x[0-9a-f]{6,}")
 
 
@@ -73,6 +75,9 @@ def of_results(cell, source, tags, shown):
     ignored = "nbval-ignore-output" in tags and cell["outputs"]
     if ignored and not VARIES.search(source):
         yield "ignores an output that is no figure, table, number or example"
+    compared = {"nbval-ignore-output", "exact", "solution"}.isdisjoint(tags)
+    if compared and not re.search(r"\bquiz\b", source) and MEASURED.search(shown):
+        yield "prints a measurement and compares it: tag it nbval-ignore-output, or exact"
 
 
 def faults(notebook: dict) -> list[str]:
@@ -163,6 +168,8 @@ def cell(source="print(1)", **changes):
         (cell("claims.expect(a > 1, 'b')\nprint(c)", outputs=[said("False")]), "a verdict as well"),
         (cell(outputs=[said("Here it is not so: a leads.")]), "does not hold"),
         (cell("print(1)", metadata={"tags": ["nbval-ignore-output"]}), "ignores an output"),
+        (cell(outputs=[said("-17.2 points (-22.6 to -3.7)")]), "prints a measurement"),
+        (cell(outputs=[said("85% of them are right")]), "prints a measurement"),
         (cell("answer = 3", metadata={"tags": ["solution"]}), "shows more than that"),
     ],
 )
