@@ -25,21 +25,17 @@ box.querySelector('output').textContent = lines[gaps.indexOf(Math.min(...gaps))]
 RUN = f"const step = () => {{{MOVE} if (!this.paused) requestAnimationFrame(step); }}; step();"
 
 
-def players(
-    waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3,
-    rate: int | None = None,
-) -> None:
+def players(waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3) -> None:
     """Players for sounds, each under its title.
 
     Args:
-        waveforms: float of shape (samples,), -1 to 1; a quiet one stays quiet.
+        waveforms: at 16 kHz, float of shape (samples,), -1 to 1; a quiet one stays quiet.
         columns: players side by side.
-        rate: samples per second; that of `helpers.audio` if None.
     """
     cells = []
     for waveform, title in zip(waveforms, titles, strict=True):
         label = html.escape(title, quote=True)
-        player = f'<audio controls src="{_source(waveform, rate)}" aria-label="{label}"'
+        player = f'<audio controls src="{_source(waveform)}" aria-label="{label}"'
         cells.append(f'<div>{html.escape(title)}<br>{player} style="width: 15em"></audio></div>')
     grid = f"display: grid; grid-template-columns: repeat({columns}, max-content); gap: 0.6em"
     plots.show_html(f'<div style="{grid}">{"".join(cells)}</div>', "Players: " + ", ".join(titles))
@@ -47,7 +43,7 @@ def players(
 
 def listen_along(
     waveform: np.ndarray, log_mel: np.ndarray, curves: dict[str, Sequence[float]],
-    seconds: Sequence[float], title: str, *, scale=None, alt: str,
+    seconds: Sequence[float], title: str, *, alt: str,
 ) -> None:
     """A spectrogram, probabilities below it, and a player whose cursor runs over both panels.
 
@@ -55,21 +51,21 @@ def listen_along(
 
     Args:
         waveform: (samples,), -1 to 1.
-        log_mel, curves, seconds, scale: as for `figures.draw_through_time`.
+        log_mel, curves, seconds: as for `figures.draw_through_time`.
     """
-    from helpers.audio import figures
+    from helpers.audio import HOP, RATE, figures
 
-    scale, lines = scale or figures.YAMNET, []
+    lines = []
     for i, moment in enumerate(seconds):
         shares = ", ".join(f"{name} {row[i]:.0%}" for name, row in curves.items())
         lines.append(f"patch around {moment:.2f} s: {shares}")
     moments = {"left": LEFT, "width": RIGHT - LEFT, "seconds": [float(each) for each in seconds],
-               "length": len(log_mel) * scale.hop / scale.rate, "lines": lines}
+               "length": len(log_mel) * HOP / RATE, "lines": lines}
     with rc_context(plots.STYLE):
         figure = Figure((8, 3.6))  # untrimmed: the cursor must know where second 0 lies
         axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
-        figures.draw_through_time(axes, log_mel, curves, seconds, scale)
+        figures.draw_through_time(axes, log_mel, curves, seconds)
         picture = plots.encode(figure, trim=False)[0]
     data, move, run, named, shown = (
         html.escape(each, quote=True) for each in (json.dumps(moments), MOVE, RUN, title, alt)
@@ -78,13 +74,13 @@ def listen_along(
 <div style="position: relative"><img src="data:image/png;base64,{picture}" alt="{shown}"
 style="width: 100%; display: block"><div data-cursor style="position: absolute; top: 3%;
 bottom: 12%; left: {100 * LEFT}%; border-left: 2px solid {plots.COLOURS[5]}; pointer-events: none">
-</div></div><audio controls src="{_source(waveform, scale.rate)}" aria-label="{named}"
+</div></div><audio controls src="{_source(waveform)}" aria-label="{named}"
 style="width: 100%" ontimeupdate="{move}" onplay="{run}"></audio>
 <output style="display: block">{html.escape(lines[0])}</output></div>"""
     plots.show_html(page, f"{title}: a player over this figure. {alt}")
 
 
-def _source(waveform, rate):
-    if rate is None:
-        from helpers.audio import RATE as rate
-    return Audio(np.clip(waveform, -1, 1), rate=rate, normalize=False).src_attr()
+def _source(waveform):
+    from helpers.audio import RATE
+
+    return Audio(np.clip(waveform, -1, 1), rate=RATE, normalize=False).src_attr()

@@ -19,12 +19,12 @@ OTHER = "other"  # the class of all kinds of sound but the positive one
 FOLDS = {1: "train", 2: "train", 3: "train", 4: "validation", 5: "test"}
 
 
-def read_clip(path: str | Path, seconds: float | None = None, limit: float = 60.0) -> np.ndarray:
+def read_clip(path: str | Path, limit: float = 60.0) -> np.ndarray:
     """The beginning of a plain sound file (WAV, FLAC, Ogg) as a waveform; channels are averaged.
 
     Args:
         path: the file; odd ones of a person's own are read by `course.intake.read_sound`.
-        seconds, limit: of `to_waveform`; no more of the file is read.
+        limit: of `to_waveform`; no more of the file is read.
 
     Raises:
         ValueError: there is no such file, or it is not a sound.
@@ -32,17 +32,15 @@ def read_clip(path: str | Path, seconds: float | None = None, limit: float = 60.
     try:
         with soundfile.SoundFile(path) as file:
             # A little more than the clip: resampling looks ahead.
-            wanted = math.ceil(((seconds or limit) + 0.1) * file.samplerate)
+            wanted = math.ceil((limit + 0.1) * file.samplerate)
             sound = file.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw says no rate
         fault = str(error).strip().rstrip(".")
         raise ValueError(f"{path} is not a sound that can be read ({fault}).") from None
-    return to_waveform(sound.mean(axis=1), file.samplerate, seconds, limit)
+    return to_waveform(sound.mean(axis=1), file.samplerate, limit)
 
 
-def to_waveform(
-    sound: np.ndarray, rate: int, seconds: float | None = None, limit: float = 60.0
-) -> np.ndarray:
+def to_waveform(sound: np.ndarray, rate: int, limit: float = 60.0) -> np.ndarray:
     """Samples of one channel at any rate as float32 at 16 kHz, -1 to 1, shape (n,).
 
     What is louder than full scale is scaled down to 1.
@@ -50,8 +48,7 @@ def to_waveform(
     Args:
         sound: (n,), full scale is -1 to 1.
         rate: samples per second.
-        seconds: length; what lacks is filled with zeros. If None, that of the sound.
-        limit: in seconds, where `seconds` is None.
+        limit: what is longer ends here, in seconds.
 
     Example:
         >>> to_waveform(np.ones(8000, "float32"), 8000, limit=0.5).shape
@@ -60,7 +57,7 @@ def to_waveform(
     length = math.ceil(len(sound) * RATE / rate)
     if rate != RATE:
         sound = fit_length(soxr.resample(sound, rate, RATE), length)
-    sound = fit_length(sound, round((seconds or min(length / RATE, limit)) * RATE))
+    sound = fit_length(sound, min(length, round(limit * RATE)))
     return sound / np.abs(sound).max(initial=1.0)
 
 

@@ -5,7 +5,6 @@ Black is what is no louder than the quietest 5 % of a clip, the brightest its lo
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,21 +13,9 @@ from helpers.audio.data import RATE
 from helpers.audio.spectrograms import HIGHEST, HOP, LOWEST
 
 
-class Scale(NamedTuple):
-    """What the rows and columns of a log-mel spectrogram mean; the defaults are YAMNet's."""
-
-    rate: int = RATE  # samples per second
-    hop: int = HOP  # samples from one frame to the next
-    lowest: float = LOWEST  # Hz
-    highest: float = HIGHEST  # Hz
-
-
-YAMNET = Scale()
-
-
 def spectrograms(
     log_mels: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3,
-    compare: bool = False, scale: Scale = YAMNET, alt: str,
+    compare: bool = False, alt: str,
 ) -> None:
     """Log-mel spectrograms; to `compare` loudness, all take the colours of the first."""
     columns = min(columns, len(log_mels))
@@ -36,12 +23,12 @@ def spectrograms(
         for axis in axes.flat[len(log_mels) :]:
             axis.set_axis_off()
         for axis, log_mel, title in zip(axes.flat, log_mels, titles, strict=False):
-            _spectrogram(axis, log_mel, title, scale, log_mels[0] if compare else log_mel)
+            _spectrogram(axis, log_mel, title, log_mels[0] if compare else log_mel)
 
 
 def front_end(
     waveform: np.ndarray, spectrum: np.ndarray, weights: np.ndarray, log_mel: np.ndarray, *,
-    scale: Scale = YAMNET, alt: str,
+    alt: str,
 ) -> None:
     """From a wave to its log-mel spectrogram in four panels.
 
@@ -53,20 +40,20 @@ def front_end(
     """
     with plots.canvas(1, 4, (2.5, 2.5), alt) as axes:
         wave, linear, filters, mel = axes[0]
-        time = np.arange(len(waveform)) / scale.rate
+        time = np.arange(len(waveform)) / RATE
         wave.plot(time, waveform, color=plots.COLOURS[0], linewidth=0.4)
         wave.set(title="1. the wave", xlabel="s")
-        place = (0, len(spectrum) * scale.hop / scale.rate, 0, scale.rate / 2000)
+        place = (0, len(spectrum) * HOP / RATE, 0, RATE / 2000)
         linear.imshow(spectrum.T, origin="lower", aspect="auto", cmap="magma", extent=place,
                       vmin=0, vmax=np.quantile(spectrum, 0.99))
         linear.set(title="2. its frequencies", xlabel="s", ylabel="kHz")
         for i, weight in enumerate(weights.T[3::8]):
             filters.plot(weight, np.linspace(0, place[-1], len(weight)), color=plots.COLOURS[i % 2])
         filters.set(title="3. every 8th mel filter", xlabel="weight", ylim=place[2:])
-        _spectrogram(mel, log_mel, "4. log-mel", scale, log_mel)
+        _spectrogram(mel, log_mel, "4. log-mel", log_mel)
 
 
-def draw_through_time(axes, log_mel, curves, seconds, scale: Scale = YAMNET) -> None:
+def draw_through_time(axes, log_mel, curves, seconds) -> None:
     """A spectrogram and, below it, probabilities; on two given axes, for a player with a cursor.
 
     Args:
@@ -74,23 +61,22 @@ def draw_through_time(axes, log_mel, curves, seconds, scale: Scale = YAMNET) -> 
         log_mel: (frames, bands).
         curves: by class name, a probability for each of some moments.
         seconds: those moments.
-        scale: of the spectrogram.
     """
     upper, lower = axes
-    _spectrogram(upper, log_mel, "", scale, log_mel)
+    _spectrogram(upper, log_mel, "", log_mel)
     for i, (name, probabilities) in enumerate(curves.items()):
         lower.plot(seconds, probabilities, color=plots.COLOURS[i], marker=plots.MARKERS[i],
                    linestyle=plots.LINES[i], label=name)
     upper.set_xlabel("")
     lower.set(xlabel="s", ylabel="probability", ylim=(-0.05, 1.05),
-              xlim=(0, len(log_mel) * scale.hop / scale.rate))
+              xlim=(0, len(log_mel) * HOP / RATE))
     lower.grid()
     lower.legend()
 
 
 def occlusion(
     log_mels: Sequence[np.ndarray], maps: Sequence[np.ndarray], titles: Sequence[str],
-    class_name: str, *, scale: Scale = YAMNET, alt: str,
+    class_name: str, *, alt: str,
 ) -> None:
     """Above, log-mel spectrograms; below, what covering each tile takes from a probability.
 
@@ -106,21 +92,21 @@ def occlusion(
         for (above, below), log_mel, heat, title in zip(
             axes.T, log_mels, maps, titles, strict=True
         ):
-            _spectrogram(above, log_mel, title, scale, log_mel)
-            shades = _spectrogram(below, log_mel, "", scale, log_mel)
+            _spectrogram(above, log_mel, title, log_mel)
+            shades = _spectrogram(below, log_mel, "", log_mel)
             shades.set(data=100 * heat.T, cmap=plots.two_sided(), clim=(-most, most))
         bar = below.figure.colorbar(shades, ax=list(axes[1]), aspect=14)
         bar.set_label(f"points of {class_name}\nlost when covered", size=9)
 
 
-def _spectrogram(axis, log_mel, title, scale, colours_of):
+def _spectrogram(axis, log_mel, title, colours_of):
     from librosa import hz_to_mel
 
     (frames, bands), marks = log_mel.shape, np.array([250, 1000, 4000])
-    low, high = hz_to_mel(np.array([scale.lowest, scale.highest]), htk=True)
+    low, high = hz_to_mel(np.array([LOWEST, HIGHEST]), htk=True)
     places = (hz_to_mel(marks, htk=True) - low) / (high - low) * bands
     axis.set_yticks(places, ["250 Hz", "1 kHz", "4 kHz"])
     axis.set(title=title, xlabel="s")
     return axis.imshow(log_mel.T, origin="lower", aspect="auto", cmap="magma",
-                       extent=(0, frames * scale.hop / scale.rate, 0, bands),
+                       extent=(0, frames * HOP / RATE, 0, bands),
                        vmin=np.quantile(colours_of, 0.05), vmax=colours_of.max())
