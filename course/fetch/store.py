@@ -68,23 +68,25 @@ class Store:
     def __init__(self, place: str | None = None, patience: Patience | None = None):
         self.place = os.environ.get("COURSE_MIRROR", "") if place is None else place
         self.patience = patience or Patience()
-        self._fault = ""  # of the mirror, once it was looked for
 
     @cached_property
+    def _looked(self) -> tuple[Mirror | None, str]:
+        """The mirror, if there is one, and why it fails, if it does."""
+        try:
+            return Mirror(self.place, self.patience, offline()) if self.place else None, ""
+        except DownloadError as error:
+            return None, f"{self.place}/index.json ({error})"
+
+    @property
     def mirror(self) -> Mirror | None:
         """The mirror; None if none is set, or if it fails."""
-        try:
-            return Mirror(self.place, self.patience, offline()) if self.place else None
-        except DownloadError as error:
-            self._fault = f"{self.place}/index.json ({error})"
-            return None
+        return self._looked[0]
 
     @property
     def trouble(self) -> str:
         """Why the mirror fails and what helps, in a sentence; "" if it does not."""
         fix = "set COURSE_MIRROR to a folder or an http(s) address that holds one, or try again"
-        failed = not self.mirror and self._fault
-        return f"The mirror gives no index, {self._fault}: {fix}." if failed else ""
+        return f"The mirror gives no index, {self._looked[1]}: {fix}." if self._looked[1] else ""
 
     # ------------------------------------------------------------ what is wanted
 
@@ -193,7 +195,7 @@ class Store:
     def _fetch(self, name: str, public: bool = True) -> None:
         """Bring one asset from the first place that gives it."""
         places, wrong = self._places(name, public), False
-        reasons = [self._fault] if public and self._fault else []
+        reasons = [self._looked[1]] if public and self._looked[1] else []
         for asset, place in places:
             try:
                 self._install(asset, place)
@@ -215,7 +217,7 @@ class Store:
     def _absent(self, name: str) -> AbsentError:
         """The error of what neither is here nor can be fetched as things are."""
         asset = self.offered(name)
-        also = f", nor in the mirror {self._fault or self.place}" if self.place else ""
+        also = f", nor in the mirror {self._looked[1] or self.place}" if self.place else ""
         fix = f"set COURSE_MIRROR=<folder or address> to a mirror that has {name!r}"
         if asset.source.get("urls"):
             fix = f"unset COURSE_OFFLINE, then run 'course download {name}', or {fix}"
