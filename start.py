@@ -203,7 +203,8 @@ def lab():
     if not start:
         status, shown = ask(python, "-m", "course.launch")
         start = shown.strip() if not status and shown.strip() else first_chapter()
-    call(python, "-m", "jupyter", "lab", f"--LabApp.default_url=/lab/tree/{start}")
+    root = ["--allow-root"] if os.name != "nt" and os.geteuid() == 0 else []  # in a container
+    call(python, "-m", "jupyter", "lab", f"--LabApp.default_url=/lab/tree/{start}", *root)
 
 
 def first_chapter():
@@ -367,8 +368,7 @@ def main(arguments):
         else:
             rest.append(word)
     name, *rest = rest or ["help"]
-    if name in ("-h", "--help"):
-        name = "help"
+    name = "help" if name in ("-h", "--help") else name
     if name not in TARGETS:
         sys.exit(f"There is no target {name}: the targets are {', '.join(TARGETS)}.")
     if rest and not inspect.signature(TARGETS[name]).parameters:

@@ -361,12 +361,20 @@ def test_lab_opens_the_page_of_the_chapters(start, monkeypatch):
     def opened(*arguments):
         start.ran.clear()
         start.main(["lab", *arguments])
-        return commands(start)[0][-1].removeprefix("--LabApp.default_url=/lab/tree/")
+        return commands(start)[0][3].removeprefix("--LabApp.default_url=/lab/tree/")
 
     assert opened() == "build/start.ipynb"
     monkeypatch.setattr(start, "ask", lambda *command: (1, ""))  # the page cannot be made
     assert opened() == "notebooks"
     assert opened("START=docs/x.md") == "docs/x.md"
+
+
+@pytest.mark.parametrize(("user", "asked"), [(0, True), (1000, False)])
+def test_lab_opens_in_a_container_too(start, monkeypatch, user, asked):
+    monkeypatch.setattr(start.os, "geteuid", lambda: user, raising=False)
+    make_ready(start)
+    start.main(["lab"])
+    assert ("--allow-root" in commands(start)[-1]) == asked
 
 
 def test_the_weakest_processor_is_in_the_environment(start):
