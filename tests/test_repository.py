@@ -11,9 +11,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import check_jsonschema
 import nbformat
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from course import paths
 
@@ -55,18 +57,17 @@ SCHEMAS = {
 
 
 def validate(schema, *files):
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
-    command += ["--default-filetype", "yaml", *map(str, files)]
-    return subprocess.run(command, capture_output=True, encoding="utf8")
+    options = ["--builtin-schema", f"vendor.{schema}", "--default-filetype", "yaml"]
+    return CliRunner().invoke(check_jsonschema.main, [*options, *map(str, files)])
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_file_has_the_form_that_its_reader_asks_for(schema, tmp_path):
     done = validate(schema, *SCHEMAS[schema])
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.output
     broken = tmp_path / SCHEMAS[schema][0].name
     broken.write_text("version: [not, this]\n", encoding="utf8")
-    assert validate(schema, broken).returncode == 1
+    assert validate(schema, broken).exit_code == 1
 
 
 @pytest.mark.skipif(not shutil.which("actionlint"), reason="there is no actionlint on PATH")

@@ -19,6 +19,7 @@ from course import review as spaced
 from helpers import plots
 
 LEVELS = ("easy", "medium", "hard")
+NO_MODEL = "Your function gave back no model: does it end in `return model`?"
 
 
 @dataclass(frozen=True)

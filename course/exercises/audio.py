@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course.exercises import exercise, question
+from course.exercises import NO_MODEL, exercise, question
 from helpers import training, transfer
 from helpers.data import Examples
 from helpers.ready import keras, tf
@@ -128,7 +128,7 @@ def frozen(answer):
     backbone, rng = _tiny_backbone(), np.random.default_rng(0)
     model = answer(backbone)
     if not isinstance(model, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     x, y = rng.normal(size=(16, 1600)).astype("float32"), np.repeat([0, 1], 8)
     output = np.asarray(model(x, training=False))
     if output.shape != (16, 2):

@@ -5,7 +5,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from course.exercises import exercise, question
+from course.exercises import NO_MODEL, exercise, question
 from helpers import training, transfer
 from helpers.ready import keras
 
@@ -118,7 +118,7 @@ def restore(answer):
         with mock.patch.object(keras.Model, "fit", watching):
             given = answer(model, [weight.copy() for weight in start], x, y)
         if not isinstance(given, keras.Model):
-            return "Your function gave back no model: does it end in `return model`?"
+            return NO_MODEL
         ends.append(given.get_weights())
     if _apart(ends[0], start) == 0:
         return "The weights are those of the start: where does the training come in?"
@@ -267,7 +267,7 @@ def l2sp(answer):
 def lora(answer):
     model = answer(_model())
     if not isinstance(model, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     on = {layer.name for layer in model.layers if getattr(layer, "lora_enabled", False)}
     if not {"middle", "high"} <= on:
         return f"LoRA is on in {', '.join(sorted(on)) or 'no layer'}: and in `middle` and `high`?"
@@ -331,7 +331,7 @@ def merge(answer):
     parts = model.get_layer("high").weights[0].numpy().copy()
     merged = answer(model, plain)
     if not isinstance(merged, keras.Model):
-        return "Your function gave back no model: does it end in `return`?"
+        return NO_MODEL
     if any(getattr(layer, "lora_enabled", False) for layer in merged.layers):
         return "The model that came back still has LoRA in it: should it not be the plain one?"
     got = np.asarray(merged(x))
@@ -380,7 +380,7 @@ def schedule(answer):
     with mock.patch.object(keras.Model, "fit", watching):
         returned = answer(model, x, y, 3)
     if not isinstance(returned, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     wanted = [{"head"}, {"head", "high"}, {"head", "high", "middle"}]
     if len(stages) != 3:
         return f"`fit` was called {len(stages)} times for three stages: once in each, is it not?"

@@ -5,7 +5,7 @@ from unittest import mock
 
 import numpy as np
 
-from course.exercises import exercise, question
+from course.exercises import NO_MODEL, exercise, question
 from helpers import training, transfer
 from helpers.data import Data, Examples
 from helpers.ready import keras, tf
@@ -109,7 +109,7 @@ def freeze_all_but_two_blocks(answer):
     with _watched("compile", note):
         returned = answer(model)
     if not isinstance(returned, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     learning = {layer.name for layer in returned.layers if layer.trainable_weights}
     norms = {name for name in learning if name.endswith("_bn")}
     convolutions = {f"block{block}_conv{i}" for block in (4, 5) for i in (1, 2)}
@@ -406,7 +406,7 @@ def recipe(answer):
     with _watched("fit", note):
         model = answer(backbone, part)
     if not isinstance(model, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     out = np.asarray(model(part.x, training=False))
     if out.ndim == 2 and out.shape[1] == 1 and np.allclose(out, 1):
         return "Softmax over one unit is always 1: what is left to choose? Give the head two."

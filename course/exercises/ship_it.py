@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from course.exercises import exercise, question
+from course.exercises import NO_MODEL, exercise, question
 from helpers import training
 from helpers.ready import keras, tf
 
@@ -89,7 +89,7 @@ def inside(answer):
     network, x = _network(), _images()
     model = answer(network)
     if not isinstance(model, keras.Model):
-        return "Your function gave back no model: does it end in `return keras.Model(...)`?"
+        return NO_MODEL
     if model is network:
         return "That is the network as it was: where does the preprocessing come in?"
     if model.inputs[0].dtype != "uint8":
@@ -247,7 +247,7 @@ def unroll(answer):
     model = _reader()
     given = answer(model)
     if not isinstance(given, keras.Model):
-        return "Your function gave back no model: does it end in `return` and a model?"
+        return NO_MODEL
     if given is model:
         return "That is the model you were given: which layers must be built anew?"
     kinds = {type(layer): layer for layer in given.layers}

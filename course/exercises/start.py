@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course.exercises import exercise, question
+from course.exercises import NO_MODEL, exercise, question
 from helpers import training, transfer
 from helpers.data import Examples, sample_per_class
 from helpers.ready import keras, tf
@@ -58,7 +58,7 @@ def freeze(answer):
     model.fit(x, y, verbose=0)
     returned = answer(model)
     if not isinstance(returned, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     flags = [layer.name for layer in returned.layers if not layer.trainable]
     before = transfer.snapshot(returned)
     if returned.trainable_weights:  # Keras warns when there is nothing to learn

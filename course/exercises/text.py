@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from gensim.models import KeyedVectors
 
-from course.exercises import exercise, question
+from course.exercises import NO_MODEL, exercise, question
 from helpers import training, transfer
 from helpers.data import Data, Examples, sample_per_class
 from helpers.ready import keras
@@ -82,7 +82,7 @@ def freeze(answer):
     vectors = np.arange(18, dtype="float32").reshape(6, 3) / 10
     returned = answer(model, vectors)
     if not isinstance(returned, keras.Model):
-        return "Your function gave back no model: does it end in `return model`?"
+        return NO_MODEL
     if not np.allclose(returned.get_layer("embedding").get_weights()[0], vectors):
         return "The embedding does not hold the matrix: which method of a layer sets its weights?"
     if not transfer.trainable_parameter_count(returned):
