@@ -413,7 +413,7 @@ question(
     "a",
     a=(
         "In which order the words stood.",
-        "*Not good, but funny* and *not funny, but good* have the same average. An LSTM could "
+        "*Not bad, it was good* and *not good, it was bad* have the same average. An LSTM could "
         "tell them apart, and with few labels it does not learn to.",
     ),
     b=(
@@ -432,7 +432,7 @@ question(
     "b",
     a=(
         "The head was not trained along with it, so it cannot fit.",
-        "It fits the training reviews perfectly. Gentle steps with the same head did no harm.",
+        "It fits the training reviews perfectly: the fault shows in new ones only.",
     ),
     b=(
         "The words of the training reviews moved away from all others.",
