@@ -29,9 +29,9 @@ SHIFTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def shifted(x: np.ndarray, name: str) -> np.ndarray:
-    """Images as another world would show them: uint8 of the same shape, square ones as given.
+    """Images as another world would show them: uint8 (n, height, width, 3).
 
-    `name` is one of `SHIFTS`. The noise is the same in each call.
+    `name` is one of `SHIFTS`; "on its side" swaps height and width. Noise is the same in each call.
 
     Raises:
         ValueError: no such shift, or these are no images.
@@ -87,13 +87,13 @@ def drift(reference: np.ndarray, window: np.ndarray) -> float:
     on, `window` those of the examples that came in lately.
 
     Raises:
-        ValueError: the two have different columns, or one is empty.
+        ValueError: the two have different columns, or one is empty or has a value that is NaN.
     """
     from scipy.stats import ks_2samp
 
-    reference, window = (np.asarray(x, float) for x in (reference, window))
-    if reference.shape[1:] != window.shape[1:] or not len(reference) or not len(window):
-        raise ValueError(f"Cannot compare {reference.shape} and {window.shape}: give (n, d) twice.")
-    one, other = (x.reshape(len(x), -1) for x in (reference, window))
-    smallest = np.min(ks_2samp(one, other, method="asymp").pvalue)
-    return float(min(1.0, smallest * one.shape[1]))
+    one, other = (np.asarray(x, float) for x in (reference, window))
+    whole = all(len(x) and not np.isnan(x).any() for x in (one, other))
+    if not whole or one.shape[1:] != other.shape[1:]:
+        raise ValueError(f"Cannot compare {one.shape} and {other.shape}: give (n, d) without NaN.")
+    pvalues = ks_2samp(*(x.reshape(len(x), -1) for x in (one, other)), method="asymp").pvalue
+    return float(min(1.0, np.min(pvalues) * np.size(pvalues)))

@@ -95,3 +95,8 @@ def test_what_cannot_be_compared_is_said():
     for window in (np.zeros((5, 3)), np.zeros(5), np.zeros((0, 2))):
         with pytest.raises(ValueError, match="Cannot compare"):
             shift.drift(np.zeros((10, 2)), window)
+    broken = np.zeros((10, 2))
+    broken[3, 1] = np.nan  # must not pass for a world without drift
+    for pair in ((np.zeros((10, 2)), broken), (broken, np.zeros((10, 2)))):
+        with pytest.raises(ValueError, match="without NaN"):
+            shift.drift(*pair)
