@@ -1,5 +1,6 @@
 """Compare methods fairly: the same random draws for all, paired differences, the test's error."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def head_curve(
 
 def _curve(fit, predict, parameters, data, budgets, seeds, method, positive):
     rows, labels = [], data.test.y
-    for budget, seed in progress([(n, seed) for n in budgets for seed in seeds], method):
+    for budget, seed in progress(list(itertools.product(budgets, seeds)), method):
         chosen = sample_per_class(data.train, budget, seed)
         start = time.perf_counter()
         model = fit(chosen, seed)
