@@ -269,7 +269,7 @@ def fit_head(examples: Examples, seed: int = 0, *, C: float = 0.05) -> keras.Mod
         C: scikit-learn's inverse of the penalty: a larger C follows the examples more closely.
 
     Raises:
-        ValueError: the features are not vectors, or there is one class only.
+        ValueError: the features are not vectors, there is one class only, or one has no example.
 
     Example:
         >>> head = fit_head(Examples(np.array([[0.0], [1.0]]), np.array([0, 1])), C=1e4)
@@ -287,13 +287,15 @@ def head_weights(examples: Examples, C: float = 0.05) -> tuple[np.ndarray, np.nd
     """Kernel (d, classes) and bias (classes,) of `fit_head`, without a model around them.
 
     Raises:
-        ValueError: the features are not vectors, or there is one class only.
+        ValueError: the features are not vectors, there is one class only, or one has no example.
     """
     x, y = examples
     if x.ndim != 2:
         raise ValueError(f"A head takes vectors (n, d), not {x.shape}: pool the features first.")
-    if len(np.unique(y)) < 2:
+    if len(found := np.unique(y)) < 2:
         raise ValueError("Every label is the same: a head needs at least two classes.")
+    if not np.array_equal(found, range(len(found))):  # output i of the head is class i
+        raise ValueError(f"The labels are {found.tolist()}: give examples of each class from 0 on.")
     centre = x.mean(axis=0, dtype="float64")
     # One scale for all: a scale for each feature, from a few examples, mostly amplifies noise.
     scale = np.sqrt(np.square(x - centre).mean()) or 1.0

@@ -403,6 +403,7 @@ def test_head_of_three_classes():
     [
         (Examples(np.zeros((4, 2, 2, 3)), np.arange(4) % 2), "pool the features first"),
         (Examples(np.zeros((4, 3)), np.zeros(4, int)), "at least two classes"),
+        (Examples(np.eye(4), np.array([0, 2, 0, 2])), r"The labels are \[0, 2\]: give examples of"),
     ],
 )
 def test_a_head_says_what_it_cannot_take(examples, words):
