@@ -123,7 +123,8 @@ def test_too_few_training_reviews_get_one_sentence(table):
 
 def test_a_file_in_another_layout_gets_one_sentence(tmp_path):
     own = tmp_path / "own.csv"
-    for content in (b"text,label\na,b\n", b"", b"text,label,split\ndr\xf4le,b,c"):
+    odd = b"text,label,split\na,b,train\nc,d,train\ne,b,val\n"  # whose third row would be lost
+    for content in (b"text,label\na,b\n", b"", b"text,label,split\ndr\xf4le,b,c", odd):
         own.write_bytes(content)
         with pytest.raises(ValueError, match="own.csv is no CSV file in UTF-8 with the columns"):
             text.load(own)
@@ -148,7 +149,7 @@ def test_ids_are_padded_on_the_right_and_cut():
 
 
 def test_tokens_are_spelled_as_the_layer_spells_them():
-    odd = "It's GOOD -- Très BON, É! 10/10"
+    odd = "It's GOOD -- Très BON, É! 10/10 well\u00a0made a\u3000b\tc"  # spaces beyond ASCII, too
     layer = keras.layers.TextVectorization(output_sequence_length=text.LENGTH)
     layer.adapt([odd])
     read = [str(layer.get_vocabulary()[i]) for i in text.encode(layer, [odd])[0] if i]

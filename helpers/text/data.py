@@ -27,12 +27,14 @@ def load(dataset: str | Path = "film-reviews", *, per_class: int = 1) -> Data:
     path = assets.path(dataset) if dataset == "film-reviews" else Path(dataset).expanduser()
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)[["text", "label", "split"]]
+        if not table.split.isin(SPLITS).all():
+            raise ValueError
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}: check the name.") from None
     except (ValueError, KeyError, OSError) as error:  # another encoding, no CSV, a folder
         raise ValueError(
-            f"{path} is no CSV file in UTF-8 with the columns text, label and split "
-            f"({type(error).__name__}): let course.intake.texts read it first."
+            f"{path} is no CSV file in UTF-8 with the columns text, label and split (train, "
+            f"validation or test; {type(error).__name__}): let course.intake.texts read it first."
         ) from None
     names = sorted(set(table.label), key=_order)
     table = table.assign(label=pd.Categorical(table.label, names).codes.astype("int32"))

@@ -7,7 +7,7 @@ from helpers.ready import keras, standard_error, tf
 
 LENGTH = 40  # words of a review that are read; the rest is cut off
 PADDING, UNKNOWN = 0, 1  # word ids, as TextVectorization gives them
-PUNCTUATION = str.maketrans("", "", "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'")
+PUNCTUATION = b"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 
 with standard_error():
     # An LSTM transposes its mask. Without AVX-512, oneDNN calls the first transposition of
@@ -22,8 +22,9 @@ def tokens(text: str) -> list[str]:
         >>> tokens("It's GOOD -- 10/10!")
         ['its', 'good', '1010']
     """
-    # Bytes, because TensorFlow's lower() leaves letters beyond ASCII as they are.
-    return text.encode().lower().decode().translate(PUNCTUATION).split()[:LENGTH]
+    # Bytes, as TensorFlow neither lowers a letter beyond ASCII nor splits at a space beyond it.
+    words = text.encode().lower().translate(None, PUNCTUATION).split()
+    return [word.decode() for word in words[:LENGTH]]
 
 
 def encode(layer: keras.layers.TextVectorization, texts: Iterable[str] | Data):
