@@ -175,7 +175,6 @@ def test_the_larger_class_is_drawn_down_whichever_it_is(tmp_path):
     table, _ = audio.clip_table(esc50(tmp_path, coughs=6, others=2))
     assert (table.groupby("split").label.mean() == 0.5).all()
     assert audio.clip_table(tmp_path)[0].equals(table)
-    assert not audio.clip_table(tmp_path, seed=1)[0].equals(table)
 
 
 def test_another_kind_can_be_the_positive_one(tmp_path):

@@ -50,9 +50,10 @@ def test_heat_maps(drawn):
 def test_feature_maps_show_the_strongest_channels(drawn):
     maps = np.stack([np.full((2, 2), level) for level in (1.0, 3.0, 2.0)], axis=-1)
     layers = {"block 1": maps, "block 2": maps[:1, :, :1]}
-    images.feature_maps(np.zeros((4, 4, 3)), layers, channels=2, alt="Maps.")
-    axes = np.reshape(drawn[0][0].axes, (2, 3))
-    assert [axis.get_title() for axis in axes[0]] == ["block 1\n2 x 2", "channel 1", "channel 2"]
+    images.feature_maps(np.zeros((4, 4, 3)), layers, alt="Maps.")
+    axes = np.reshape(drawn[0][0].axes, (2, 6))
+    titles = ["block 1\n2 x 2", "channel 1", "channel 2", "channel 0", "", ""]
+    assert [axis.get_title() for axis in axes[0]] == titles
     assert axes[0, 1].images[0].get_array().max() == 3
     assert axes[1, 0].get_title() == "block 2\n1 x 2" and not axes[1, 2].images
     assert axes[0, 0].images[0].get_array().shape == (4, 4, 3)
@@ -149,8 +150,9 @@ def test_occlusion_shades_words_and_explains_the_colours(drawn):
     ]
 
 
-def test_long_sentences_are_broken_into_lines(drawn):
-    text.occlusion([["word"] * 5], [np.ones(5)], [""], ("n", "p"), width=10, alt="Words.")
+def test_long_sentences_are_broken_into_lines(drawn, monkeypatch):
+    monkeypatch.setattr(text, "LINE", 10)
+    text.occlusion([["word"] * 5], [np.ones(5)], [""], ("n", "p"), alt="Words.")
     rows = [each.get_position() for each in drawn[0][0].axes[0].texts[1:]]
     assert [x for x, _ in rows] == [0, 5, 0, 5, 0]
     assert rows[0][1] == rows[1][1] < rows[2][1] < rows[4][1]

@@ -44,23 +44,20 @@ def heat_maps(
         bar.set_ticks([0, 1], labels=["no evidence", "most evidence"])
 
 
-def feature_maps(
-    image: np.ndarray, layers: dict[str, np.ndarray], *, channels: int = 5, alt: str
-) -> None:
-    """An image, and in a row for each layer the channels that answer most to it on average.
+def feature_maps(image: np.ndarray, layers: dict[str, np.ndarray], *, alt: str) -> None:
+    """An image, and in a row for each layer the five channels that answer most on average.
 
     Args:
         image: (height, width, 3), 0 to 255.
         layers: feature maps (height, width, channels) by the title of their layer.
-        channels: how many of each.
     """
-    with plots.canvas(len(layers), 1 + channels, (1.38, 1.5), alt) as axes:
+    with plots.canvas(len(layers), 1 + 5, (1.38, 1.5), alt) as axes:
         for axis in axes.flat:
             axis.set_axis_off()
         axes[0, 0].imshow(np.clip(image, 0, 255).astype("uint8"))
         for row, (title, maps) in zip(axes, layers.items(), strict=True):
             row[0].set_title(f"{title}\n{maps.shape[0]} x {maps.shape[1]}", fontsize=9)
-            strongest = maps.mean((0, 1)).argsort()[::-1][:channels]
+            strongest = maps.mean((0, 1)).argsort()[::-1]
             for axis, channel in zip(row[1:], strongest, strict=False):
                 axis.imshow(maps[:, :, channel], cmap="gray")
                 axis.set_title(f"channel {channel}", fontsize=8)
