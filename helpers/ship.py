@@ -32,10 +32,9 @@ def has(*packages: str) -> bool:
 
 
 def _found(package):
-    try:
+    with suppress(ImportError, ValueError):  # hidden by somebody
         return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # hidden by somebody
-        return False
+    return False
 
 
 def open_model(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -125,6 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(error.args[0], {"error": error.args[1]})
         except TimeoutError:
             self._reply(408, {"error": f"Nothing came for {PATIENCE} seconds: send all at once."})
+        except Exception as error:  # what the model cannot take, and whatever else goes wrong
+            self._reply(500, {"error": f"The model gives no answer ({error}): is the size right?"})
 
     def _body(self):
         length = self.headers.get("Content-Length", "")
@@ -167,8 +168,7 @@ def start(file: str | Path, name: str, size: int) -> tuple[subprocess.Popen, str
     """
     program = [sys.executable, "-m", "helpers.ship", str(Path(file).resolve()), name, str(size)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    here = Path(__file__).resolve().parent.parent
-    child = subprocess.Popen(program, cwd=here, encoding="utf8", **pipes)
+    child = subprocess.Popen(program, cwd=Path(__file__).parents[1], encoding="utf8", **pipes)
     if not (address := child.stdout.readline().strip()):
         raise RuntimeError(f"{Path(file).name} is not served: does ship.open_model open it?")
     return child, address

@@ -116,6 +116,14 @@ def test_what_is_wrong_is_said_in_a_sentence(server, body, status, words):
     assert ask(server, as_json(PIXELS))[0] == 200  # and the next client is served
 
 
+def test_a_model_that_fails_is_an_answer_too(server):
+    server.predict = lambda x: np.zeros(3) @ x.reshape(len(x), -1)
+    status, reply = ask(server, as_json(PIXELS))
+    assert status == 500 and "gives no answer (matmul" in reply["error"]
+    server.predict = totals
+    assert ask(server, as_json(PIXELS))[0] == 200
+
+
 def test_an_image_that_unfolds_is_not_decoded(server, monkeypatch):
     monkeypatch.setattr(ship, "PIXELS", 1000)
     status, reply = ask(server, as_json([in_base64(Image.new("RGB", (100, 100)))]))
