@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbconvert.preprocessors import ClearMetadataPreprocessor
 
 from course import chapter, paths, results
@@ -44,6 +44,7 @@ def execute(
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed, and `allow_errors` is not set.
+        nbclient.exceptions.DeadKernelError, CellTimeoutError: the kernel died, or took too long.
     """
     given = {**os.environ, "COURSE_PROGRESS": "0", **environment}
     for name in FOLDERS:  # a kernel starts in notebooks/, so these must be named from the root
@@ -87,7 +88,7 @@ def run(chapters: list[Path], build: Path, in_place: bool) -> bool:
             start = time.perf_counter()
             try:
                 notebook = execute(path, **environment)
-            except CellExecutionError as error:
+            except (CellControlSignal, DeadKernelError) as error:  # stopped, too slow, killed
                 failed.append(path.name)
                 print(f"{path.name} stopped:\n{error}", file=sys.stderr)
                 continue

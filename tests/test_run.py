@@ -32,19 +32,21 @@ def notebooks(tmp_path):
 
 def test_pages_and_results(notebooks, tmp_path, capsys):
     bad = notebooks("01_bad.ipynb", "print('before')", "1 / 0", "print('never')")
-    good = notebooks("02_good.ipynb", NOTE, "print('hello'); print('again')")
+    dead = notebooks("03_dead.ipynb", "import os; os._exit(1)")  # as a full memory ends a kernel
+    good = notebooks("04_good.ipynb", NOTE, "print('hello'); print('again')")
     before = bad.read_bytes(), good.read_bytes()
-    assert not run.run([bad, good], tmp_path / "build", in_place=False)
+    assert not run.run([bad, dead, good], tmp_path / "build", in_place=False)
     assert (bad.read_bytes(), good.read_bytes()) == before
     said = capsys.readouterr()
     table = [line.split() for line in said.out.splitlines()]
     assert ["toy", "5", "frozen", "90.0", "1.5", "1234"] in table
     assert ["toy", "5", "scratch", "60.0", "2.0", "12"] in table
-    assert "ZeroDivisionError" in said.err and "Not run to the end: 01_bad.ipynb" in said.err
-    assert "hello" in (tmp_path / "build" / "02_good.html").read_text()
+    assert "ZeroDivisionError" in said.err and "03_dead.ipynb stopped:\nKernel died" in said.err
+    assert "Not run to the end: 01_bad.ipynb, 03_dead.ipynb." in said.err
+    assert "hello" in (tmp_path / "build" / "04_good.html").read_text()
     assert not (tmp_path / "build" / "01_bad.html").exists()
     kept = json.loads((tmp_path / "build" / "results.json").read_text())
-    assert kept["results"][0]["accuracy %"] == 90.0 and set(kept["seconds"]) == {"02_good"}
+    assert kept["results"][0]["accuracy %"] == 90.0 and set(kept["seconds"]) == {"04_good"}
 
 
 def test_a_table_is_noted_only_where_somebody_asks(tmp_path, monkeypatch):
