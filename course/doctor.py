@@ -38,7 +38,8 @@ def report(*, as_json: bool = False) -> int:
     text = "This computer is ready." if ready else "Mend what is marked FAULT, then try again."
     if as_json:  # for a report that others read, so without the name of a person's folder
         whole = {"ready": ready, "system": platform.platform(), "checks": found}
-        text = json.dumps(whole, indent=1).replace(json.dumps(str(Path.home()))[1:-1], "~")
+        home = os.path.expanduser("~").rstrip("/") or "~"  # an account may have none, or the root
+        text = json.dumps(whole, indent=1).replace(json.dumps(home)[1:-1], "~")
     print(text if as_json else "\n" + text)
     return int(not ready)
 

@@ -432,6 +432,21 @@ def test_doctor_writes_json_for_a_report(packages, tmp_path):
     assert str(Path("/nowhere/index.json")) in fault["fix"] and done.returncode == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an account of Windows has a home")
+@pytest.mark.parametrize("home", ["/", None])
+def test_doctor_writes_json_in_a_container_without_a_home(monkeypatch, capsys, home):
+    import pwd
+
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.delenv("HOME", raising=False)
+    if home:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.python,))
+    assert doctor.report(as_json=True) == 0
+    (check,) = json.loads(capsys.readouterr().out)["checks"]
+    assert check["what"].endswith(f", {sys.executable}")
+
+
 BROKEN = {
     "TensorFlow raises": ({"tensorflow.py": "1 / 0"}, {}, "ZeroDivisionError", "pip install"),
     "TensorFlow is missing": (
