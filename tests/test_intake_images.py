@@ -220,6 +220,12 @@ def test_copies_of_an_image_stay_together(pets, seed, capsys):
     assert len(data.table) == 93
 
 
+def test_no_two_files_get_one_name():
+    files = [Path("00002-x.png"), Path("x.png"), Path("deeper/x.png"), Path("X.jpg")]
+    names = folders.file_names(["cats"] * 4, files)
+    assert len({name.casefold() for name in names}) == 4 and names[:2] == ["cats/00002-x", "cats/x"]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_any_seed_of_the_folds_keeps_groups_together_and_all_classes_in_each_split(seed, tmp_path):
     rng = np.random.default_rng(seed)

@@ -160,8 +160,8 @@ def file_names(kinds: Iterable[str], paths: Iterable[Path]) -> list[str]:
     names, taken = [], set()
     for number, (kind, path) in enumerate(zip(kinds, paths, strict=True)):
         stem = path.stem.encode(errors="replace").decode()
-        if (name := f"{kind}/{stem}").casefold() in taken:
-            name = f"{kind}/{number:05}-{stem}"
+        while (name := f"{kind}/{stem}").casefold() in taken:
+            stem = f"{number:05}-{stem}"
         taken.add(name.casefold())
         names.append(name)
     return names
