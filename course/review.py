@@ -33,7 +33,7 @@ class Question:
     def reply(self, letter: Any) -> str:
         """What is said to a choice."""
         letter = letter.strip().lower() if isinstance(letter, str) else letter
-        if letter not in self.options:
+        if letter not in [*self.options]:  # which takes a list, too
             return f"There is no option {letter!r}: choose one of {', '.join(self.options)}."
         verdict = "Right." if letter == self.right else "Not quite."
         return f"{verdict} {self.options[letter][1]}"

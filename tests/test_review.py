@@ -129,6 +129,12 @@ def test_the_first_choice_counts_and_the_next_ones_teach(monkeypatch):
     assert review.due("images") == [] and review.due("images", LATER) == [name]
 
 
+@pytest.mark.parametrize("choice", [["a"], None, 1, ...])
+def test_what_is_no_letter_is_answered_too(choice):
+    question = exercises._questions[exercises.names("start")[1][0]]
+    assert question.reply(choice) == f"There is no option {choice!r}: choose one of a, b, c."
+
+
 @pytest.mark.parametrize(
     ("text", "page"),
     [
