@@ -84,10 +84,10 @@ def load(file: Path) -> dict:
 
 
 def _usual_folders():
-    folder = os.environ.get("COURSE_DIALS")
-    if folder and not Path(folder).is_dir():
-        raise DialError(f"COURSE_DIALS is {folder}, which is no folder: name one, or unset it.")
-    return [Path(folder), Path("dials")] if folder else [Path("dials")]
+    given = os.environ.get("COURSE_DIALS")
+    if given and not Path(given).expanduser().is_dir():
+        raise DialError(f"COURSE_DIALS is {given}, which is no folder: name one, or unset it.")
+    return [Path(given).expanduser(), Path("dials")] if given else [Path("dials")]
 
 
 def _checked(file, values, usual):

@@ -137,6 +137,11 @@ def test_folders_may_be_named(folder, tmp_path):
 def test_an_unknown_chapter_and_a_folder_that_is_none_are_told(monkeypatch, tmp_path):
     with pytest.raises(dials.DialError, match="no dials for '1': the chapters are 00_start_here"):
         dials.read("1")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("COURSE_DIALS", "~")  # as a file of settings, not a shell, writes it
+    (tmp_path / "01_images.toml").write_text("seeds = 2")
+    assert dials.read("01_images").seeds == 2
     monkeypatch.setenv("COURSE_DIALS", str(tmp_path / "none"))
     with pytest.raises(dials.DialError, match="which is no folder: name one, or unset it"):
         dials.read("01_images")
