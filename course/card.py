@@ -101,7 +101,7 @@ def read(start: str) -> dict:
 def write(start: str, out: Path | None = None) -> Path:
     """Write a chapter's card to `out`, or into the person's own folder, and return its file."""
     run = read(start)
-    out = out or paths.user_folder() / "cards" / f"{run['chapter']}.html"
+    out = (out or paths.user_folder() / "cards" / f"{run['chapter']}.html").expanduser()
     disk.write_atomic(out, page(run).encode())
     return out
 

@@ -133,9 +133,20 @@ def test_the_command_writes_the_page_or_says_what_is_lacking(home, tmp_path, cap
         home / "cards" / "01_images.html"
     ).read_bytes()
     capsys.readouterr()
+    assert cli.main(["card", "01", "--out", str(tmp_path)]) == 1  # a folder
+    said = capsys.readouterr().err
+    assert str(tmp_path) in said and said.count("\n") == 1
     for start in ("0", "17"):
         assert cli.main(["card", start]) == 1
         assert f"Which chapter is '{start}'? Choose one of 00_start" in capsys.readouterr().err
+
+
+def test_a_home_is_known_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    kept()
+    assert cli.main(["card", "01", "--out=~/a.html"]) == 0
+    assert (tmp_path / "a.html").is_file()
 
 
 def test_a_file_that_cannot_be_read_is_named(capsys):
