@@ -47,8 +47,8 @@ def change(edit: Callable[[dict], None]) -> None:
             disk.write_atomic(file(), json.dumps(kept, indent=1).encode())
     except (OSError, ValueError, Timeout) as error:
         _say_once(
-            f"Your progress cannot be kept in {file()} ({error}): set COURSE_HOME to a folder that "
-            "you may write to."
+            f"Your progress cannot be kept in {file()} ({error}): if it is damaged, delete it; "
+            "else set COURSE_HOME to a folder that you may write to."
         )
 
 
