@@ -38,5 +38,4 @@ def bring(*chapters: str) -> None:
         from course import fetch
 
         wanted = {paths.topic(chapter) for chapter in chapters}
-        names = assets.names("full")
-        fetch.bring([name for name in names if assets.about(name, "full").chapter in wanted])
+        fetch.bring([a.name for a in assets.catalogue("full").values() if a.chapter in wanted])

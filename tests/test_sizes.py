@@ -7,7 +7,7 @@ import pytest
 from course import paths
 
 CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
-LINES = {"helpers": 2798, "course": 4062}  # with docstrings, as measured last
+LINES = {"helpers": 2798, "course": 4061}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
     "course/intake/depth.py": 42,

@@ -25,19 +25,18 @@ box.querySelector('output').textContent = lines[gaps.indexOf(Math.min(...gaps))]
 RUN = f"const step = () => {{{MOVE} if (!this.paused) requestAnimationFrame(step); }}; step();"
 
 
-def players(waveforms: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3) -> None:
-    """Players for sounds, each under its title.
+def players(waveforms: Sequence[np.ndarray], titles: Sequence[str]) -> None:
+    """Players for sounds, each under its title, three side by side.
 
     Args:
         waveforms: at 16 kHz, float of shape (samples,), -1 to 1; a quiet one stays quiet.
-        columns: players side by side.
     """
     cells = []
     for waveform, title in zip(waveforms, titles, strict=True):
-        label = html.escape(title, quote=True)
+        label = html.escape(title)
         player = f'<audio controls src="{_source(waveform)}" aria-label="{label}"'
-        cells.append(f'<div>{html.escape(title)}<br>{player} style="width: 15em"></audio></div>')
-    grid = f"display: grid; grid-template-columns: repeat({columns}, max-content); gap: 0.6em"
+        cells.append(f'<div>{label}<br>{player} style="width: 15em"></audio></div>')
+    grid = "display: grid; grid-template-columns: repeat(3, max-content); gap: 0.6em"
     plots.show_html(f'<div style="{grid}">{"".join(cells)}</div>', "Players: " + ", ".join(titles))
 
 
@@ -67,9 +66,7 @@ def listen_along(
         figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.97, bottom=0.12, hspace=0.12)
         figures.draw_through_time(axes, log_mel, curves, seconds)
         picture = plots.encode(figure, trim=False)[0]
-    data, move, run, named, shown = (
-        html.escape(each, quote=True) for each in (json.dumps(moments), MOVE, RUN, title, alt)
-    )
+    data, move, run, named, shown = map(html.escape, (json.dumps(moments), MOVE, RUN, title, alt))
     page = f"""<div style="max-width: 46em" data-moments="{data}"><div>{named}</div>
 <div style="position: relative"><img src="data:image/png;base64,{picture}" alt="{shown}"
 style="width: 100%; display: block"><div data-cursor style="position: absolute; top: 3%;
