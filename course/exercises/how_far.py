@@ -508,7 +508,7 @@ question(
     ),
     b=(
         "all weights from a random head",
-        "On the toy that lost most outside, and half of the source.",
+        "On the toy it lost most outside of all that borrow, and half of the source.",
     ),
     c=("from scratch, to be fair to the other hospitals", "That knows nothing outside the labels."),
 )
