@@ -93,7 +93,7 @@ def read_instances(body: bytes, size: int) -> np.ndarray:
 def _image(instance, size, name):
     from PIL import Image
 
-    try:
+    with suppress(Exception):  # Pillow raises errors of any kind on odd bytes, NumPy on odd lists
         if isinstance(instance, dict):
             content = base64.b64decode(instance["b64"], validate=True)
             with Image.open(io.BytesIO(content)) as image:
@@ -103,8 +103,6 @@ def _image(instance, size, name):
         pixels = np.array(instance, "float64")
         if pixels.shape == (size, size, 3) and (pixels == pixels.clip(0, 255).round()).all():
             return pixels.astype("uint8")
-    except Exception:  # Pillow raises errors of any kind on odd bytes, NumPy on odd lists
-        pass
     wanted = f'{{"b64": "..."}} with an image file of at most {PIXELS // 10**6} million pixels'
     raise RequestError(400, f"{name} must be {wanted}, or {size} x {size} x 3 numbers, 0 to 255.")
 
@@ -170,6 +168,7 @@ def start(file: str | Path, name: str, size: int) -> tuple[subprocess.Popen, str
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     child = subprocess.Popen(program, cwd=Path(__file__).parents[1], encoding="utf8", **pipes)
     if not (address := child.stdout.readline().strip()):
+        child.communicate()  # it has ended: close its pipes
         raise RuntimeError(f"{Path(file).name} is not served: does ship.open_model open it?")
     return child, address
 

@@ -243,9 +243,13 @@ def test_a_process_serves_without_tensorflow_and_ends_with_its_parent(files):
         child.stdout.close()
 
 
-def test_a_server_that_cannot_start_says_so(tmp_path):
+def test_a_server_that_cannot_start_says_so_and_leaves_nothing(tmp_path, monkeypatch):
+    made, popen = [], subprocess.Popen
+    noting = lambda *a, **k: made.append(popen(*a, **k)) or made[0]  # noqa: E731
+    monkeypatch.setattr(ship.subprocess, "Popen", noting)
     with pytest.raises(RuntimeError, match="m.tflite"):
         ship.start(tmp_path / "m.tflite", "pets", SIZE)
+    assert made[0].returncode and made[0].stdin.closed and made[0].stdout.closed
 
 
 def test_what_is_absent_is_named(monkeypatch, capsys):
