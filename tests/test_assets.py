@@ -718,6 +718,12 @@ def _zip_with_a_wrong_byte() -> bytes:
     return bytes(content)
 
 
+def _zip_with_a_wrong_place() -> bytes:
+    content = bytearray(zipped(("a", b"1")))
+    content[-6] += 1  # where the list of files begins: the file then begins before the archive
+    return bytes(content)
+
+
 EVIL = Path(tempfile.gettempdir(), f"evil-{os.getpid()}").absolute()
 NOISE = hashlib.shake_256(b"noise").digest(200_000)  # does not shrink, so a cut hits the content
 HOSTILE = {
@@ -738,6 +744,8 @@ HOSTILE = {
     "tar hardlink": (tarred(("a", b""), special("l", tarfile.LNKTYPE, "a")), "neither"),
     "tar fifo": (tarred(special("f", tarfile.FIFOTYPE)), "'f' in it is neither"),
     "tar device": (tarred(special("d", tarfile.CHRTYPE)), "'d' in it is neither"),
+    "zip long name": (zipped(("n" * 300, b"1")), "File name too long"),
+    "zip wrong place": (_zip_with_a_wrong_place(), "Invalid argument"),
     "tar twice": (tarred(("a", b"1"), ("a", b"2")), "same name twice"),
     "tar.gz cut": (tarred(("a", NOISE), ("b", NOISE))[:-1000], ""),
     "tar.xz cut": (tarred(("a", NOISE), ("b", NOISE), mode="w:xz")[:-1000], ""),

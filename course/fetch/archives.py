@@ -5,6 +5,7 @@ name that leads out of its folder: stricter than tarfile's own "data" filter, wh
 processors use. Sizes are counted while they are written, as headers may lie.
 """
 
+import errno
 import stat
 import tarfile
 import zipfile
@@ -63,7 +64,8 @@ def unpack(
                     seen(len(chunk))
     except Exception as error:  # whatever a damaged or hostile archive makes its reader raise
         twice = isinstance(error, FileExistsError | NotADirectoryError)
-        if isinstance(error, OSError) and error.errno and not twice:
+        odd = getattr(error, "errno", None) in (errno.EINVAL, errno.ENAMETOOLONG)  # place or name
+        if isinstance(error, OSError) and error.errno and not (twice or odd):
             raise  # the disk's error, not the archive's
         text = "it holds the same name twice" if twice else str(error) or type(error).__name__
         raise WrongFileError(text.splitlines()[0].rstrip(" .")) from error
