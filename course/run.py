@@ -34,9 +34,7 @@ KEEP = ClearMetadataPreprocessor(
 FOLDERS = ("COURSE_MIRROR", "COURSE_CACHE", "COURSE_DIALS", "COURSE_HOME")
 
 
-def execute(
-    path: Path, *, allow_errors: bool = False, **environment: str
-) -> nbformat.NotebookNode:
+def execute(path: Path, *, allow_errors: bool = False, **environment: str) -> nbformat.NotebookNode:
     """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
 
     `environment` is set for the kernel, beside what this process has. Kernels draw no progress

@@ -7,7 +7,7 @@ import pytest
 from course import paths
 
 CONTENT = {paths.EXERCISES / f"{topic}.py" for topic in paths.topics()}
-LINES = {"helpers": 2798, "course": 4061}  # with docstrings, as measured last
+LINES = {"helpers": 2798, "course": 4060}  # with docstrings, as measured last
 # Rooms that came with later chapters and tools, each with a bound of its own.
 ROOMS: dict[str, int] = {
     "course/intake/depth.py": 42,
@@ -15,7 +15,7 @@ ROOMS: dict[str, int] = {
     "course/site.py": 196,
     "helpers/engines.py": 117,
     "helpers/shift.py": 99,
-    "helpers/ship.py": 187,
+    "helpers/ship.py": 186,
     "course/card.py": 127,
     "course/launch.py": 98,
     "course/merge.py": 125,

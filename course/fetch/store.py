@@ -51,10 +51,9 @@ def offline() -> bool:
 
 def is_whole(name: str) -> bool:
     """Whether an asset, of the catalogue or of a mirror only, is here whole."""
-    try:
+    with suppress(AssetError):
         return bool(assets.path(name, "full"))
-    except AssetError:
-        return False
+    return False
 
 
 class Store:
