@@ -7,7 +7,6 @@ import numpy as np
 
 from helpers import plots
 
-LINE = 88  # characters in a line of a sentence
 
 def word_map(groups: dict[str, Sequence[str]], vectors, *, alt: str) -> None:
     """Words as points in the two directions in which their vectors differ most (PCA).
@@ -113,12 +112,12 @@ def occlusion(
         titles: one for each sentence.
         class_names: the names of class 0 and class 1.
     """
-    boxes, heads, line = [], [], 0.0
+    boxes, heads, line, width = [], [], 0.0, 88  # characters
     for words, numbers, title in zip(sentences, weights, titles, strict=True):
         heads.append((line, title))
         line, column, most = line + 1.1, 0, np.abs(numbers).max(initial=0) or 1
         for word, number in zip(words, numbers, strict=True):
-            if column + len(word) > LINE:
+            if column + len(word) > width:
                 line, column = line + 1, 0
             boxes.append((column, line, word, number / most))
             column += len(word) + 1
@@ -130,7 +129,7 @@ def occlusion(
         for column, row, word, share in boxes:
             axis.text(column, row, word, family="monospace", fontsize=9, va="center",
                       bbox={"color": colours((1 + share) / 2), "pad": 2, "linewidth": 0})
-        axis.set(xlim=(-1, LINE + 1), ylim=(line - 0.8, -0.8))
+        axis.set(xlim=(-1, width + 1), ylim=(line - 0.8, -0.8))
         axis.set_axis_off()
         shades = axis.scatter([], [], c=[], cmap=colours, vmin=-1, vmax=1)
         bar = axis.figure.colorbar(shades, ax=axis, location="bottom", shrink=0.6, aspect=40)
