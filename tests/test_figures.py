@@ -150,11 +150,10 @@ def test_occlusion_shades_words_and_explains_the_colours(drawn):
     ]
 
 
-def test_long_sentences_are_broken_into_lines(drawn, monkeypatch):
-    monkeypatch.setattr(text, "LINE", 10)
-    text.occlusion([["word"] * 5], [np.ones(5)], [""], ("n", "p"), alt="Words.")
+def test_long_sentences_are_broken_into_lines(drawn):
+    text.occlusion([["x" * 43] * 5], [np.ones(5)], [""], ("n", "p"), alt="Words.")
     rows = [each.get_position() for each in drawn[0][0].axes[0].texts[1:]]
-    assert [x for x, _ in rows] == [0, 5, 0, 5, 0]
+    assert [x for x, _ in rows] == [0, 44, 0, 44, 0]
     assert rows[0][1] == rows[1][1] < rows[2][1] < rows[4][1]
 
 
